@@ -1,0 +1,174 @@
+using System.Runtime.CompilerServices;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends;
+
+/// <summary>
+/// The registers of one BAR, for a driver in the same process: a checked load or store of one instruction where the
+/// backend can map the window, a call into the backend elsewhere. Thread-safe; accesses are volatile, naturally
+/// aligned, little endian, never torn. Once its session has ended every access throws <see cref="PciException"/> with ENODEV.
+/// </summary>
+/// <exception cref="PciException">EINVAL: misaligned; EFAULT: past the end; EACCES: not readable or writable; ENODEV: the session has ended.</exception>
+public sealed unsafe class Bar
+{
+    private readonly IBarTrap _trap;
+    private readonly MemoryMapping? _mapping; // of the whole BAR; only Info.Mapped of it may be touched
+    private readonly byte* _base;
+    private readonly ulong _fastStart;
+    private readonly ulong _fastSize; // the longest mapped range; 0 sends everything the slow way
+    private volatile bool _ended;
+
+    /// <param name="info">What the BAR is.</param>
+    /// <param name="mapping">An address range as long as the BAR, mapped to the device where <see cref="BarInfo.Mapped"/> says so; null when nothing is mapped.</param>
+    /// <param name="trap">Takes every access outside the mapped ranges.</param>
+    internal Bar(BarInfo info, MemoryMapping? mapping, IBarTrap trap)
+    {
+        Info = info;
+        _mapping = mapping;
+        _trap = trap;
+        if (mapping is null || info.Mapped.Count == 0 || !info.Readable || !info.Writable)
+            return;
+        _base = (byte*)mapping.Address;
+        (_fastStart, _fastSize) = info.Mapped.MaxBy(m => m.Size);
+        _fastSize &= ~7UL; // so that an aligned access that begins inside also ends inside
+    }
+
+    /// <summary>Size, access and mapped ranges.</summary>
+    public BarInfo Info { get; }
+
+    /// <summary>Reads 8 bits at <paramref name="offset"/> bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public byte Read8(ulong offset) => Fits(offset, 1) ? Checked(Volatile.Read(ref *(_base + offset))) : (byte)ReadSlow(offset, 1);
+
+    /// <summary>Reads 16 bits at <paramref name="offset"/> bytes, a multiple of 2.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ushort Read16(ulong offset) => Fits(offset, 2) ? Checked(Volatile.Read(ref *(ushort*)(_base + offset))) : (ushort)ReadSlow(offset, 2);
+
+    /// <summary>Reads 32 bits at <paramref name="offset"/> bytes, a multiple of 4.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public uint Read32(ulong offset) => Fits(offset, 4) ? Checked(Volatile.Read(ref *(uint*)(_base + offset))) : (uint)ReadSlow(offset, 4);
+
+    /// <summary>Reads 64 bits at <paramref name="offset"/> bytes, a multiple of 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong Read64(ulong offset) => Fits(offset, 8) ? Checked(Volatile.Read(ref *(ulong*)(_base + offset))) : ReadSlow(offset, 8);
+
+    /// <summary>Writes 8 bits at <paramref name="offset"/> bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Write8(ulong offset, byte value)
+    {
+        if (Fits(offset, 1) && !_ended)
+            Volatile.Write(ref *(_base + offset), value);
+        else
+            WriteSlow(offset, 1, value);
+    }
+
+    /// <summary>Writes 16 bits at <paramref name="offset"/> bytes, a multiple of 2.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Write16(ulong offset, ushort value)
+    {
+        if (Fits(offset, 2) && !_ended)
+            Volatile.Write(ref *(ushort*)(_base + offset), value);
+        else
+            WriteSlow(offset, 2, value);
+    }
+
+    /// <summary>Writes 32 bits at <paramref name="offset"/> bytes, a multiple of 4.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Write32(ulong offset, uint value)
+    {
+        if (Fits(offset, 4) && !_ended)
+            Volatile.Write(ref *(uint*)(_base + offset), value);
+        else
+            WriteSlow(offset, 4, value);
+    }
+
+    /// <summary>Writes 64 bits at <paramref name="offset"/> bytes, a multiple of 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Write64(ulong offset, ulong value)
+    {
+        if (Fits(offset, 8) && !_ended)
+            Volatile.Write(ref *(ulong*)(_base + offset), value);
+        else
+            WriteSlow(offset, 8, value);
+    }
+
+    /// <summary>Reads <paramref name="width"/> (1, 2, 4 or 8) bytes.</summary>
+    public ulong Read(ulong offset, int width) => width switch
+    {
+        1 => Read8(offset),
+        2 => Read16(offset),
+        4 => Read32(offset),
+        8 => Read64(offset),
+        _ => throw WrongWidth(width),
+    };
+
+    /// <summary>Writes the low <paramref name="width"/> (1, 2, 4 or 8) bytes of <paramref name="value"/>.</summary>
+    public void Write(ulong offset, int width, ulong value)
+    {
+        switch (width)
+        {
+            case 1: Write8(offset, (byte)value); break;
+            case 2: Write16(offset, (ushort)value); break;
+            case 4: Write32(offset, (uint)value); break;
+            case 8: Write64(offset, value); break;
+            default: throw WrongWidth(width);
+        }
+    }
+
+    /// <summary>
+    /// Ends all access. The device's pages are replaced by empty ones before this returns, so that an access that has
+    /// just passed its check touches nothing of the device, and the address range stays taken while anyone holds this object.
+    /// </summary>
+    internal void End()
+    {
+        _ended = true;
+        Interlocked.MemoryBarrier();
+        _mapping?.Blank();
+    }
+
+    // One unsigned comparison does both ends: an offset below the start wraps to a huge number.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool Fits(ulong offset, ulong width) => (offset & (width - 1)) == 0 && offset - _fastStart < _fastSize;
+
+    // Looked at after the load: a value that came from a blanked page is never returned.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private T Checked<T>(T value) => _ended ? throw Ended() : value;
+
+    private ulong ReadSlow(ulong offset, int width)
+    {
+        Check(offset, width, Info.Readable, "read");
+        return _trap.ReadBar(Info.Index, offset, width);
+    }
+
+    private void WriteSlow(ulong offset, int width, ulong value)
+    {
+        Check(offset, width, Info.Writable, "written");
+        _trap.WriteBar(Info.Index, offset, width, value);
+    }
+
+    private void Check(ulong offset, int width, bool allowed, string what)
+    {
+        if (_ended)
+            throw Ended();
+        if ((offset & ((ulong)width - 1)) != 0)
+            throw new PciException(Errno.EINVAL, $"Offset 0x{offset:x} of BAR {Info.Index} is not a multiple of the access width {width}", "Align the offset to the width.");
+        if (offset >= Info.Size || Info.Size - offset < (ulong)width)
+            throw new PciException(Errno.EFAULT, $"{width} bytes at offset 0x{offset:x} are past the end of BAR {Info.Index}, which has 0x{Info.Size:x} bytes", "Stay within the BAR.");
+        if (!allowed)
+            throw new PciException(Errno.EACCES, $"BAR {Info.Index} cannot be {what}", "Use a BAR that allows it.");
+    }
+
+    private PciException WrongWidth(int width) =>
+        new(Errno.EINVAL, $"{width} bytes is no access width of BAR {Info.Index}", "Use 1, 2, 4 or 8.");
+
+    private PciException Ended() =>
+        new(Errno.ENODEV, $"The session that BAR {Info.Index} belongs to has ended", "Wait for SessionReady and ask the device for the BAR again.");
+}
+
+/// <summary>The slow way to a BAR: one call for each access. Already checked for bounds and alignment.</summary>
+internal interface IBarTrap
+{
+    ulong ReadBar(int index, ulong offset, int width);
+
+    void WriteBar(int index, ulong offset, int width, ulong value);
+}

@@ -1,0 +1,87 @@
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends;
+
+/// <summary>
+/// One opened handle on a device. Thread-safe; calls may block. A call happens whole or throws <see cref="PciException"/>
+/// and leaves everything as it was. After <see cref="IDisposable.Dispose"/> every call throws ENODEV.
+/// </summary>
+/// <remarks>
+/// Dispose ends a session in this order: bus mastering off, reset, vectors disarmed, mappings removed, handle closed.
+/// No step's failure keeps the next from happening. It may be called more than once and while other calls run.
+/// </remarks>
+public interface IPciSession : IDisposable
+{
+    /// <summary>What was found at opening; does not change during the session.</summary>
+    SessionInfo Info { get; }
+
+    /// <summary>The register window of one BAR. The same object each time; it refuses access once the session has ended.</summary>
+    /// <param name="index">0 to 5, or 6 for the expansion ROM.</param>
+    Bar Bar(int index);
+
+    /// <summary>Reads configuration space.</summary>
+    /// <param name="offset">Bytes; a multiple of <paramref name="width"/>.</param>
+    /// <param name="width">1, 2, 4 or 8 bytes.</param>
+    /// <exception cref="PciException">EINVAL: misaligned or a wrong width; EFAULT: past the end of the space.</exception>
+    ulong ReadConfig(int offset, int width);
+
+    /// <summary>Writes configuration space as far as the access rules allow; what they forbid is dropped without an error.</summary>
+    /// <inheritdoc cref="ReadConfig" path="/param|/exception"/>
+    void WriteConfig(int offset, int width, ulong value);
+
+    /// <summary>Lets the device reach memory. All pieces or none.</summary>
+    /// <exception cref="PciException">
+    /// EEXIST: overlaps a mapping; EINVAL: misaligned, outside the aperture, or on a reserved range; EOVERFLOW: wraps;
+    /// ENOMEM: over RLIMIT_MEMLOCK (the message says needed against allowed); ENOSPC: too many mappings; EFAULT: memory that cannot be pinned.
+    /// </exception>
+    void Map(IReadOnlyList<DmaPiece> pieces);
+
+    /// <summary>Takes exactly one earlier piece away. On return no DMA can reach it.</summary>
+    /// <exception cref="PciException">ENOENT: no piece at this IOVA; EINVAL: the size is not the piece's (a piece is never split).</exception>
+    void Unmap(IovaRange range);
+
+    /// <summary>
+    /// Connects vectors <paramref name="start"/> and up with eventfds, in one call; the first call for a kind enables it.
+    /// Null leaves a vector unconnected. Vectors may be added later where <see cref="VectorInfo.CanGrow"/>; otherwise the
+    /// backend re-arms all of them, and no count is lost. The caller keeps ownership of the eventfds.
+    /// </summary>
+    /// <exception cref="PciException">EINVAL: start and count outside the vectors of this kind, or another kind is armed; ENOSPC: the host has no vectors left.</exception>
+    internal void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds);
+
+    /// <summary>Disconnects all vectors of a kind and disables it. Nothing is signalled after it returns.</summary>
+    void Disarm(VectorKind kind);
+
+    /// <summary>Masks or unmasks one vector in hardware.</summary>
+    /// <exception cref="PciException">EOPNOTSUPP: <see cref="VectorInfo.CanMask"/> is false; EINVAL: the vector is out of range or not armed.</exception>
+    void Mask(VectorKind kind, int vector, bool masked);
+
+    /// <summary>Signals armed vectors from software, through the backend (for VFIO the kernel's loopback trigger).</summary>
+    /// <exception cref="PciException">EINVAL: out of range or not armed.</exception>
+    void Trigger(VectorKind kind, int start, int count);
+
+    /// <summary>Connects a notice of the session with an eventfd; null disconnects it. A backend ignores a notice that it never gives.</summary>
+    internal void Connect(SessionNotice notice, EventFdHandle? eventFd);
+
+    /// <summary>What has been revoked under this session's mappings since the last call; empty for backends that have no notifier of their own.</summary>
+    IReadOnlyList<HostRange> TakeInvalidations();
+
+    /// <summary>Bus mastering on or off: without it the device can neither do DMA nor send MSI.</summary>
+    void SetBusMaster(bool enabled);
+
+    /// <summary>Resets the function (FLR or the best it has). Mappings and vectors stay; BAR contents are the device's reset values.</summary>
+    /// <exception cref="PciException">EOPNOTSUPP: <see cref="SessionInfo.CanReset"/> is false; EBUSY: a reset of the group needs other devices too.</exception>
+    void Reset();
+}
+
+/// <summary>Something a session tells through an eventfd of its own.</summary>
+public enum SessionNotice
+{
+    /// <summary>The device reported an uncorrectable error.</summary>
+    DeviceError,
+
+    /// <summary>The kernel asks for the device back.</summary>
+    RemovalRequested,
+
+    /// <summary>Memory under a mapping went away; <see cref="IPciSession.TakeInvalidations"/> says which.</summary>
+    Invalidation,
+}

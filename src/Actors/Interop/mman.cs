@@ -1,0 +1,83 @@
+using System.Runtime.InteropServices;
+
+namespace Riser.Actors.Interop;
+
+/// <summary>sys/mman.h</summary>
+internal static partial class LibC
+{
+    public const int PROT_NONE = 0;
+    public const int PROT_READ = 1;
+    public const int PROT_WRITE = 2;
+
+    public const int MAP_SHARED = 0x01;
+    public const int MAP_PRIVATE = 0x02;
+    public const int MAP_FIXED = 0x10;
+    public const int MAP_ANONYMOUS = 0x20;
+    public const int MAP_NORESERVE = 0x4000;
+    public const int MAP_POPULATE = 0x8000;
+    public const int MAP_HUGETLB = 0x40000;
+
+    public const int MADV_DONTNEED = 4;
+    public const int MADV_REMOVE = 9;
+    public const int MADV_DONTFORK = 10;
+    public const int MADV_HUGEPAGE = 14;
+    public const int MADV_NOHUGEPAGE = 15;
+    public const int MADV_POPULATE_WRITE = 23;
+
+    public const uint MFD_CLOEXEC = 1;
+    public const uint MFD_ALLOW_SEALING = 2;
+    public const uint MFD_HUGETLB = 4;
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint mmap(nint address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int munmap(nint address, nuint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int madvise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int memfd_create([MarshalAs(UnmanagedType.LPUTF8Str)] string name, uint flags);
+}
+
+/// <summary>A range of this process's address space that is unmapped when the handle is released.</summary>
+internal sealed class MemoryMapping : SafeHandle
+{
+    private MemoryMapping(nint address, nuint size)
+        : base(invalidHandleValue: -1, ownsHandle: true)
+    {
+        SetHandle(address);
+        Size = size;
+    }
+
+    public override bool IsInvalid => handle == -1;
+
+    /// <summary>First byte, page aligned.</summary>
+    public nint Address => handle;
+
+    /// <summary>Bytes, a multiple of the page size (of the huge page size under MAP_HUGETLB).</summary>
+    public nuint Size { get; }
+
+    /// <exception cref="NativeException">As mmap(2).</exception>
+    public static MemoryMapping Create(nuint size, int protection, int flags, int fd = -1, long offset = 0)
+    {
+        nint address = LibC.mmap(0, size, protection, flags, fd, offset);
+        return address != -1 ? new(address, size) : throw new NativeException("mmap", LibC.LastErrno);
+    }
+
+    /// <summary>Maps part of a file over part of this range, which the range was reserved for.</summary>
+    /// <exception cref="NativeException">As mmap(2).</exception>
+    public void Overlay(nuint offset, nuint size, int protection, int flags, int fd, long fileOffset)
+    {
+        if (offset > Size || size > Size - offset)
+            throw new ArgumentOutOfRangeException(nameof(offset), "The overlay does not fit in the range.");
+        if (LibC.mmap(handle + (nint)offset, size, protection, flags | LibC.MAP_FIXED, fd, fileOffset) == -1)
+            throw new NativeException("mmap", LibC.LastErrno);
+    }
+
+    /// <summary>Replaces all pages by empty private ones; the address range stays taken.</summary>
+    public void Blank() => Overlay(0, Size, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS | LibC.MAP_NORESERVE, -1, 0);
+
+    protected override bool ReleaseHandle() => LibC.munmap(handle, Size) == 0;
+}
