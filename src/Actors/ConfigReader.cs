@@ -16,7 +16,7 @@ internal static class ConfigReader
             if (time >= TimeSpan.Zero)
                 return time;
         }
-        catch (Exception problem) when (problem is FormatException or OverflowException or ArgumentException or HoconParserException)
+        catch (Exception problem) when (problem is FormatException or OverflowException or ArgumentException)
         {
             throw Wrong(config, section, key, "a duration: a number with ms, s, m or h", problem);
         }

@@ -24,7 +24,7 @@ public sealed class DeviceRuntime : IExtension
 
     internal DeviceRuntime(ExtendedActorSystem system)
     {
-        system.Settings.InjectTopLevelFallback(DefaultConfig);
+        ReferenceConfig.AddTo(system);
         var riser = system.Settings.Config.GetConfig("riser");
         ConfigReader.RefuseUnknownKeys(riser.Root.GetObject(), DefaultConfig.GetConfig("riser").Root.GetObject(), "riser", s_free);
         var settings = DeviceSettings.From(riser);
@@ -33,13 +33,12 @@ public sealed class DeviceRuntime : IExtension
         CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseBeforeActorSystemTerminate, "close-devices", async () =>
         {
             await Node.Ask(new NodeProtocol.CloseAll(), settings.EndTimeout + settings.OpenTimeout).ConfigureAwait(false);
-            return Done.Instance;
+            return Akka.Done.Instance;
         });
     }
 
     /// <summary>reference.conf: every key and its default.</summary>
-    public static Config DefaultConfig { get; } =
-        ConfigurationFactory.FromResource("Riser.Actors.reference.conf", typeof(DeviceRuntime).Assembly);
+    public static Config DefaultConfig => ReferenceConfig.Default;
 
     /// <summary>The node; understands <see cref="NodeProtocol"/>.</summary>
     public IActorRef Node { get; }

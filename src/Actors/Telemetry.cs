@@ -26,6 +26,7 @@ public static class Telemetry
     /// <summary>The name of the meter and of the activity source.</summary>
     public const string Name = "Riser";
 
+    private static readonly string[] s_states = ["ok", "degraded", "failed"];
     private static readonly ConcurrentDictionary<DeviceCounters, byte> s_devices = [];
     private static readonly Meter s_meter = new(Name, typeof(Telemetry).Assembly.GetName().Version?.ToString(3));
 
@@ -56,7 +57,7 @@ public static class Telemetry
 
     private static IEnumerable<Measurement<long>> Status() =>
         from device in s_devices.Keys
-        from state in new[] { "ok", "degraded", "failed" }
+        from state in s_states
         select new Measurement<long>(StateOf(device.Phase) == state ? 1 : 0, [.. Tags(device.Device), new("hw.state", state)]);
 
     private static string StateOf(DevicePhase phase) => phase switch

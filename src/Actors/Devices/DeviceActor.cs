@@ -263,7 +263,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             owner.Tell(announced);
     }
 
-    private int VectorOf(IActorRef vector) => int.Parse(vector.Path.Name.AsSpan("vector-".Length));
+    private static int VectorOf(IActorRef vector) => int.Parse(vector.Path.Name.AsSpan("vector-".Length));
 
     private void AnswerWaiting(object answer)
     {

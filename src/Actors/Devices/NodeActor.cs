@@ -112,7 +112,7 @@ internal sealed class NodeActor : UntypedActor, IWithUnboundedStash
         Sender.Tell(new Refused(find, Errno.ENODEV, $"There is no device {find.Device} on this node", $"Devices that are there: {known}."));
     }
 
-    private Devices List() => new([.. _present.Values]);
+    private NodeProtocol.Devices List() => new([.. _present.Values]);
 
     private void Tell(object change)
     {

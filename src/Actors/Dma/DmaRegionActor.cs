@@ -20,7 +20,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
     {
         switch (message)
         {
-            case Watch:
+            case DmaProtocol.Watch:
                 cell.Watchers.Add(Sender);
                 Context.Watch(Sender);
                 Sender.Tell(cell.State.On(new Describe(), Sender, cell.Policy).Effects.OfType<Effect.Reply>().Single().Message);

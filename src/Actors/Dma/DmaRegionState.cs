@@ -46,13 +46,13 @@ internal abstract record DmaRegionState
     }
 
     /// <summary>A request is with the device. <paramref name="Before"/> is where a refusal or a lost session leads back to.</summary>
-    public sealed record Busy(DmaRegionState Before, Operation Operation, ICommand? Command, IActorRef ReplyTo) : DmaRegionState
+    public sealed record Busy(DmaRegionState Before, Operation Request, ICommand? Command, IActorRef ReplyTo) : DmaRegionState
     {
         public override IReadOnlyList<RegionPiece> Pieces { get => Before.Pieces; init => throw new NotSupportedException(); }
 
         public Step Finish(DmaMapping.Done done, InvalidationPolicy policy)
         {
-            switch (Operation)
+            switch (Request)
             {
                 case Operation.Add add:
                     var added = new PiecesAdded(RangesOf(add.Pieces));
@@ -77,7 +77,7 @@ internal abstract record DmaRegionState
                     IReadOnlyList<RegionPiece> whole = [.. Pieces, .. again.Touched];
                     return Leave(new Mapped(whole, done.Epoch) { Lost = [.. Lost.Except(again.Touched)] }, new DmaProtocol.Mapped(RangesOf(whole), done.Epoch));
                 default:
-                    throw new InvalidOperationException(Operation.GetType().Name);
+                    throw new InvalidOperationException(Request.GetType().Name);
             }
         }
 
@@ -89,11 +89,11 @@ internal abstract record DmaRegionState
         /// The session took the request with it; it changed nothing. That the session is gone is told by a message of its own, which waits behind
         /// this answer. Memory that is gone must not be mapped in the next session: the device is asked again.
         /// </summary>
-        public Step Lose(DmaProtocol.SessionLost lost) => Operation is Operation.Invalidate gone
+        public Step Lose(DmaProtocol.SessionLost lost) => Request is Operation.Invalidate gone
             ? To(this, new Effect.AskDevice(new DmaMapping.Remove(RangesOf(gone.Touched))))
             : To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, lost with { Command = Command })], .. Undo(), new Effect.Resume()]);
 
-        private Effect[] Undo() => Operation is Operation.Add add ? [new Effect.Forget(add.Pieces)] : [];
+        private Effect[] Undo() => Request is Operation.Add add ? [new Effect.Forget(add.Pieces)] : [];
 
         private Step Leave(DmaRegionState next, IEvent done, params ReadOnlySpan<Effect> more)
         {
@@ -114,7 +114,7 @@ internal abstract record DmaRegionState
 
     public Step On(object message, IActorRef sender, InvalidationPolicy policy) => (this, message) switch
     {
-        (_, Describe) => Stay(new Effect.Reply(sender, Describe())),
+        (_, DmaProtocol.Describe) => Stay(new Effect.Reply(sender, Describe())),
         (Busy busy, DmaMapping.Done done) => busy.Finish(done, policy),
         (Busy busy, Refused refused) => busy.Fail(refused),
         (Busy busy, DmaProtocol.SessionLost { Command: not null } lost) => busy.Lose(lost),

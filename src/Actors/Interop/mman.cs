@@ -69,8 +69,7 @@ internal sealed class MemoryMapping : SafeHandle
     /// <summary>Bytes, a multiple of the page size (of the huge page size under MAP_HUGETLB).</summary>
     public nuint Size { get; }
 
-    /// <summary>Maps memory.</summary>
-    /// <param name="alignment">Bytes to which the address shall be aligned, a power of two; 0: to the page.</param>
+    /// <summary>Maps memory, at an address aligned to <c>alignment</c> bytes, a power of two; 0: to the page.</summary>
     /// <exception cref="NativeException">As mmap(2).</exception>
     public static MemoryMapping Create(nuint size, int protection, int flags, int fd = -1, long offset = 0, nuint alignment = 0)
     {

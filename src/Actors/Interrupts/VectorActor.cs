@@ -52,7 +52,7 @@ internal sealed class VectorActor : UntypedActor
             case Mask or Unmask or Trigger:
                 Context.Parent.Forward(new VectorRequest(_channel.Vector, (ICommand)message));
                 break;
-            case Describe:
+            case InterruptProtocol.Describe:
                 _channel.Drain();
                 Sender.Tell(Describe());
                 break;
