@@ -22,7 +22,10 @@ internal static partial class LibC
     public const int MADV_DONTFORK = 10;
     public const int MADV_HUGEPAGE = 14;
     public const int MADV_NOHUGEPAGE = 15;
+    public const int MADV_POPULATE_READ = 22;
     public const int MADV_POPULATE_WRITE = 23;
+
+    public const int MREMAP_MAYMOVE = 1;
 
     public const uint MFD_CLOEXEC = 1;
     public const uint MFD_ALLOW_SEALING = 2;
@@ -36,6 +39,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int madvise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint mremap(nint address, nuint oldSize, nuint newSize, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int memfd_create([MarshalAs(UnmanagedType.LPUTF8Str)] string name, uint flags);
@@ -64,6 +70,16 @@ internal sealed class MemoryMapping : SafeHandle
     {
         nint address = LibC.mmap(0, size, protection, flags, fd, offset);
         return address != -1 ? new(address, size) : throw new NativeException("mmap", LibC.LastErrno);
+    }
+
+    /// <summary>
+    /// A second mapping of the same shared pages (mremap(2) from a size of 0). It needs no new permission, so it works on
+    /// a memory file that is sealed against new writers. Null where the kernel refuses: private or huge pages.
+    /// </summary>
+    public static MemoryMapping? TryDuplicate(nint address, nuint size)
+    {
+        nint second = LibC.mremap(address, 0, size, LibC.MREMAP_MAYMOVE);
+        return second != -1 ? new(second, size) : null;
     }
 
     /// <summary>Maps part of a file over part of this range, which the range was reserved for.</summary>
