@@ -35,7 +35,7 @@ public sealed class VfioBackend : IPciBackend
         var function = _sysfs.Find(device.Address) ?? throw VfioObstacles.Unknown(device.Address);
         if (_obstacles.Of(function) is { } obstacle)
             throw obstacle;
-        return VfioSession.Open(function.Address, _groups, _groups.Acquire(function.Group!), _settings);
+        return VfioSession.Open(function.Address, _groups, _groups.Acquire(function.Group!, function.Address), _settings);
     }
 
     /// <inheritdoc/>

@@ -11,8 +11,8 @@ internal sealed class VfioGroup(string id, VfioGroupFile file, VfioContainerFile
 
     public VfioAddressSpace Space => space;
 
-    /// <summary>Sessions on it; under the lock of <see cref="VfioGroups"/>.</summary>
-    public int Users { get; set; }
+    /// <summary>Addresses of the functions in use; under the lock of <see cref="VfioGroups"/>.</summary>
+    public HashSet<string> Users { get; } = new(StringComparer.Ordinal);
 
     public void Close()
     {
@@ -30,23 +30,26 @@ internal sealed class VfioGroups(VfioSettings settings, VfioObstacles obstacles)
     private readonly Dictionary<string, VfioGroup> _open = [];
     private readonly Lock _gate = new();
 
-    /// <summary>Opens a group or joins it; each call wants its <see cref="Release"/>.</summary>
-    public VfioGroup Acquire(string id)
+    /// <summary>Opens a group or joins it, for one of its functions; each call wants its <see cref="Release"/>.</summary>
+    /// <exception cref="PciException">EBUSY: the function is in use, here (the kernel would open it twice) or by another program.</exception>
+    public VfioGroup Acquire(string id, string address)
     {
         lock (_gate)
         {
             if (!_open.TryGetValue(id, out var group))
                 _open[id] = group = Open(id);
-            group.Users++;
-            return group;
+            return group.Users.Add(address)
+                ? group
+                : throw new PciException(Errno.EBUSY, $"{address} has a session in this program already", "Use that one, or end it first.");
         }
     }
 
-    public void Release(VfioGroup group)
+    public void Release(VfioGroup group, string address)
     {
         lock (_gate)
         {
-            if (--group.Users > 0)
+            group.Users.Remove(address);
+            if (group.Users.Count > 0)
                 return;
             _open.Remove(group.Id);
             group.Close();

@@ -48,7 +48,7 @@ internal sealed class VfioReset(IVfioDevice device, VfioConfigSpace config, Vfio
         var affected = config.Access(device.GetHotResetInfo) ?? [];
         groups.With(affected.Select(a => $"{a.group_id}"), ours =>
         {
-            if (onlyUser && ours.Sum(g => g.Users) > 1)
+            if (onlyUser && ours.Sum(g => g.Users.Count) > 1)
                 return 0;
             string[] others = [.. affected.Where(a => ours.All(g => g.Id != $"{a.group_id}")).Select(a => $"{a.Address} (IOMMU group {a.group_id})")];
             if (others.Length > 0)

@@ -67,7 +67,7 @@ internal sealed class VfioSession : IPciSession
         void Abandon()
         {
             device?.Dispose();
-            groups.Release(group);
+            groups.Release(group, address);
         }
     }
 
@@ -177,7 +177,7 @@ internal sealed class VfioSession : IPciSession
         Step(_vectors.Close);
         Step(() => _group.Space.Leave(this));
         Step(_device.Dispose);
-        Step(() => _groups.Release(_group));
+        Step(() => _groups.Release(_group, _address));
     }
 
     /// <inheritdoc/>
