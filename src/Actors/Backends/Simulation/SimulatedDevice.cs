@@ -1,0 +1,244 @@
+namespace Riser.Actors.Backends.Simulation;
+
+/// <summary>
+/// The hand of a test (or of a load) on one simulated device: what happens to it, and what it has seen. Thread-safe.
+/// Outlives unplugging: counters and faults go on.
+/// </summary>
+public sealed class SimulatedDevice
+{
+    private readonly SimulationBackend _backend;
+    private readonly Func<ISimulatedSlot, ISimulatedModel> _model;
+    private readonly Lock _sync = new();
+    private SimulatedFunction? _function;
+    private long[] _triggered = [];
+    private int _openSessions;
+
+    internal SimulatedDevice(SimulationBackend backend, string name, Func<ISimulatedSlot, ISimulatedModel> model)
+    {
+        _backend = backend;
+        _model = model;
+        Name = name;
+        Id = DeviceId.Parse($"{SimulationBackend.BackendName}:{name}");
+        Script = new(Id.ToString());
+        _function = Plug();
+        Description = new(Id, _function.Shape.VendorId, _function.Shape.ProductId, _function.Shape.ClassCode, Group: null);
+    }
+
+    /// <summary>Its name in the configuration.</summary>
+    public string Name { get; }
+
+    /// <summary><c>sim:&lt;name&gt;</c>.</summary>
+    public DeviceId Id { get; }
+
+    /// <summary>Whether it is plugged in.</summary>
+    public bool IsPresent => Function is not null;
+
+    /// <summary>Sessions that are open, those of an unplugged device included.</summary>
+    public int OpenSessions => Volatile.Read(ref _openSessions);
+
+    /// <summary>Whether the driver allows DMA and MSI now.</summary>
+    public bool IsBusMaster => With(f => f.IsBusMaster);
+
+    /// <summary>Vectors that are connected with an eventfd now, in order.</summary>
+    public IReadOnlyList<int> ArmedVectors => With(f => f.Vectors.Connected) ?? [];
+
+    /// <summary>What the device can reach now.</summary>
+    public IReadOnlyList<DmaPiece> Mappings => With(f => f.Iommu.Mappings) ?? [];
+
+    /// <summary>The latest DMA accesses that the IOMMU refused, oldest first; at most 256.</summary>
+    public IReadOnlyList<IommuFault> IommuFaults => Faults.Latest();
+
+    /// <summary>How many DMA accesses the IOMMU has refused.</summary>
+    public long IommuFaultCount => Faults.Count;
+
+    /// <summary>The latest calls that changed the device, oldest first; at most 128. The end of a session shows its steps.</summary>
+    public IReadOnlyList<SimulatedCall> History => Script.History;
+
+    /// <summary>The exception that a model threw on the clock; null when none did.</summary>
+    public Exception? ModelFailure { get; private set; }
+
+    /// <summary>How often all vectors have signalled their eventfds.</summary>
+    public long TriggeredTotal
+    {
+        get
+        {
+            long total = 0;
+            foreach (ref long count in _triggered.AsSpan())
+                total += Volatile.Read(ref count);
+            return total;
+        }
+    }
+
+    internal DeviceDescription Description { get; }
+
+    internal SimulationScript Script { get; }
+
+    internal IommuFaultLog Faults { get; } = new();
+
+    private SimulatedFunction? Function
+    {
+        get
+        {
+            lock (_sync)
+                return _function;
+        }
+    }
+
+    /// <summary>How often a vector has signalled an eventfd: exact, and growing over all sessions.</summary>
+    public long Triggered(int vector) => (uint)vector < (uint)_triggered.Length ? Volatile.Read(ref _triggered[vector]) : 0;
+
+    /// <summary>The device interrupts. Returns how often an eventfd was signalled: 0 where none is armed, bus mastering is off, or a mask holds it back.</summary>
+    /// <param name="vector">Vector of the armed kind.</param>
+    /// <param name="times">How often.</param>
+    public int Raise(int vector, int times = 1) => With(f => f.Raise(vector, times));
+
+    /// <summary>Lets the next calls fail.</summary>
+    /// <param name="call">Which call; <see cref="SimulatedCall.Close"/> never fails.</param>
+    /// <param name="errno">What the exception carries.</param>
+    /// <param name="times">How many calls.</param>
+    /// <param name="failure">Set: the exception says that the session has to end.</param>
+    public void FailNext(SimulatedCall call, Errno errno, int times = 1, SessionFailure? failure = null) => Script.FailNext(call, errno, times, failure);
+
+    /// <summary>Answers reads of a register of a BAR that is not shared memory; for one that is, writes the value there.</summary>
+    /// <param name="bar">0 to 5.</param>
+    /// <param name="offset">Bytes.</param>
+    /// <param name="value">What is read, cut to the access's width; in shared memory 4 bytes.</param>
+    public void AnswerRegister(int bar, ulong offset, ulong value)
+    {
+        if (IsShared(bar))
+            With(f => Store(f, bar, offset, value));
+        else
+            Script.Answer(bar, offset, () => value);
+    }
+
+    /// <summary>Answers reads of a register of a BAR that is not shared memory.</summary>
+    /// <param name="bar">0 to 5.</param>
+    /// <param name="offset">Bytes.</param>
+    /// <param name="value">Asked at each read; null gives the register back to the model.</param>
+    /// <exception cref="ArgumentException">The BAR is shared memory, of which reads cannot be seen.</exception>
+    public void AnswerRegister(int bar, ulong offset, Func<ulong>? value)
+    {
+        if (IsShared(bar))
+            throw new ArgumentException($"BAR {bar} of {Id} is shared memory; reads of it cannot be seen.", nameof(bar));
+        Script.Answer(bar, offset, value);
+    }
+
+    /// <summary>Lets every call on the device block until <see cref="Thaw"/>, as a hang in the kernel does.</summary>
+    public void Freeze() => Script.Freeze();
+
+    /// <summary>Ends <see cref="Freeze"/>.</summary>
+    public void Thaw() => Script.Thaw();
+
+    /// <summary>The next DMA transfers carry one flipped bit each.</summary>
+    public void CorruptNextDma(int times = 1) => Script.CorruptNextDma(times);
+
+    /// <summary>The device reports an uncorrectable error: <see cref="SessionNotice.DeviceError"/>.</summary>
+    public void ReportError() => Notify(SessionNotice.DeviceError);
+
+    /// <summary>The kernel asks for the device back: <see cref="SessionNotice.RemovalRequested"/>.</summary>
+    public void RequestRemoval() => Notify(SessionNotice.RemovalRequested);
+
+    /// <summary>Pulls the device out, without a word before. Watchers hear of it.</summary>
+    public void SurpriseRemove()
+    {
+        lock (_sync)
+        {
+            if (_function is not { } function)
+                return;
+            using (function.Sync.EnterScope())
+            {
+                function.Remove();
+                if (function.Session is null)
+                    function.Release();
+            }
+
+            _function = null;
+        }
+
+        _backend.Announce(new DeviceChange.Removed(Id));
+    }
+
+    /// <summary>Plugs the device in again, as after power-on. Watchers hear of it.</summary>
+    public void Replug()
+    {
+        lock (_sync)
+        {
+            if (_function is not null)
+                return;
+            _function = Plug();
+        }
+
+        _backend.Announce(new DeviceChange.Added(Description));
+    }
+
+    internal SimulationSession Open()
+    {
+        Script.Pass(SimulatedCall.Open);
+        var function = Function ?? throw new PciException(Errno.ENODEV, $"{Id} is not plugged in", "Plug it in first.", SessionFailure.SurpriseRemoval);
+        using var scope = function.Sync.EnterScope();
+        if (function.Session is not null)
+            throw new PciException(Errno.EBUSY, $"{Id} is open already", "Close the other session first.");
+        var session = new SimulationSession(this, function, _backend.Locked);
+        function.Session = session;
+        Interlocked.Increment(ref _openSessions);
+        function.Config.Open();
+        Script.Record(SimulatedCall.Open);
+        function.StateChanged();
+        return session;
+    }
+
+    internal void Closed(SimulatedFunction function)
+    {
+        using (function.Sync.EnterScope())
+        {
+            function.Session = null;
+            function.Release();
+        }
+
+        Interlocked.Decrement(ref _openSessions);
+    }
+
+    internal long[] Counters(IReadOnlyList<VectorInfo> kinds)
+    {
+        int most = kinds.Count == 0 ? 0 : kinds.Max(k => k.Count);
+        if (_triggered.Length < most)
+            _triggered = new long[most];
+        return _triggered;
+    }
+
+    internal void ModelFailed(Exception failure)
+    {
+        ModelFailure = failure;
+        Function?.Session?.Notify(SessionNotice.DeviceError);
+    }
+
+    internal void End()
+    {
+        Thaw();
+        Function?.Session?.Dispose();
+    }
+
+    private static bool Store(SimulatedFunction function, int bar, ulong offset, ulong value)
+    {
+        function.WriteShared(bar, offset, BitConverter.GetBytes((uint)value));
+        return true;
+    }
+
+    private SimulatedFunction Plug() => new(this, _backend.Clock, _backend.Iommu, _model);
+
+    private bool IsShared(int bar) => With(f => f.Info.Bars.Any(b => b.Index == bar && b.Mapped.Count > 0));
+
+    private void Notify(SessionNotice notice) => With(f =>
+    {
+        f.Session?.Notify(notice);
+        return true;
+    });
+
+    private T? With<T>(Func<SimulatedFunction, T> ask)
+    {
+        if (Function is not { } function)
+            return default;
+        using var scope = function.Sync.EnterScope();
+        return ask(function);
+    }
+}

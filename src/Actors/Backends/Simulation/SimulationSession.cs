@@ -1,0 +1,212 @@
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Simulation;
+
+/// <summary>One opened handle on a simulated device. Every call passes the script first, then works under the function's lock.</summary>
+internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunction function, LockedMemory locked) : IPciSession, IBarTrap
+{
+    private readonly Dictionary<int, Bar> _bars = [];
+    private readonly EventFdHandle?[] _notices = new EventFdHandle?[3];
+    private readonly List<HostRange> _invalidations = [];
+    private bool _ended;
+
+    public SessionInfo Info => function.Info;
+
+    public Bar Bar(int index)
+    {
+        using var scope = Enter();
+        if (_bars.TryGetValue(index, out var bar))
+            return bar;
+        var info = Info.Bars.FirstOrDefault(b => b.Index == index)
+            ?? throw new PciException(Errno.EINVAL, $"{device.Id} has no BAR {index}", $"Use BAR {string.Join(", ", Info.Bars.Select(b => b.Index))}.");
+        return _bars[index] = new(info, info.Mapped.Count > 0 ? function.SharedFile(index).Map() : null, this);
+    }
+
+    public ulong ReadConfig(int offset, int width)
+    {
+        CheckConfig(offset, width);
+        using var scope = Enter(SimulatedCall.ReadConfig, evenIfRemoved: true);
+        return function.Removed ? ulong.MaxValue >> (64 - (8 * width)) : function.Config.Read(offset, width);
+    }
+
+    public void WriteConfig(int offset, int width, ulong value)
+    {
+        CheckConfig(offset, width);
+        using var scope = Enter(SimulatedCall.WriteConfig, evenIfRemoved: true);
+        if (!function.Removed)
+            function.Config.Write(offset, width, value);
+    }
+
+    public ulong ReadBar(int index, ulong offset, int width)
+    {
+        using var scope = Enter(SimulatedCall.ReadBar, evenIfRemoved: true);
+        return function.ReadBar(index, offset, width);
+    }
+
+    public void WriteBar(int index, ulong offset, int width, ulong value)
+    {
+        using var scope = Enter(SimulatedCall.WriteBar, evenIfRemoved: true);
+        function.WriteBar(index, offset, width, value);
+    }
+
+    public void Map(IReadOnlyList<DmaPiece> pieces)
+    {
+        ArgumentNullException.ThrowIfNull(pieces);
+        using (Enter(SimulatedCall.Map))
+            function.Iommu.Check(pieces);
+        List<SimulatedMapping> mappings = new(pieces.Count);
+        try
+        {
+            foreach (var piece in pieces)
+                mappings.Add(SimulatedMapping.Pin(piece, locked, Invalidated));
+            using var scope = Enter();
+            function.Iommu.Check(pieces); // again: another thread may have mapped meanwhile
+            function.Iommu.Insert(mappings);
+            device.Script.Record(SimulatedCall.Map);
+        }
+        catch
+        {
+            mappings.ForEach(m => m.Dispose());
+            throw;
+        }
+    }
+
+    public void Unmap(IovaRange range)
+    {
+        SimulatedMapping mapping;
+        using (Enter(SimulatedCall.Unmap))
+        {
+            mapping = function.Iommu.Remove(range);
+            device.Script.Record(SimulatedCall.Unmap);
+        }
+
+        mapping.Dispose();
+    }
+
+    public void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    {
+        ArgumentNullException.ThrowIfNull(eventFds);
+        using var scope = Enter(SimulatedCall.Arm);
+        function.Vectors.Arm(kind, start, eventFds);
+        device.Script.Record(SimulatedCall.Arm);
+        function.StateChanged();
+    }
+
+    public void Disarm(VectorKind kind)
+    {
+        using var scope = Enter(SimulatedCall.Disarm);
+        function.Vectors.Disarm(kind);
+        device.Script.Record(SimulatedCall.Disarm);
+        function.StateChanged();
+    }
+
+    public void Mask(VectorKind kind, int vector, bool masked)
+    {
+        using var scope = Enter(SimulatedCall.Mask);
+        function.Vectors.Mask(kind, vector, masked);
+    }
+
+    public void Trigger(VectorKind kind, int start, int count)
+    {
+        using var scope = Enter(SimulatedCall.Trigger);
+        function.Vectors.Trigger(kind, start, count);
+    }
+
+    public void Connect(SessionNotice notice, EventFdHandle? eventFd)
+    {
+        using var scope = Enter();
+        SimulatedVectors.Connect(ref _notices[(int)notice], eventFd);
+    }
+
+    public IReadOnlyList<HostRange> TakeInvalidations()
+    {
+        using var scope = Enter();
+        HostRange[] taken = [.. _invalidations];
+        _invalidations.Clear();
+        return taken;
+    }
+
+    public void SetBusMaster(bool enabled)
+    {
+        using var scope = Enter(SimulatedCall.SetBusMaster);
+        function.Config.SetBusMaster(enabled);
+        device.Script.Record(SimulatedCall.SetBusMaster);
+        function.StateChanged();
+    }
+
+    public void Reset()
+    {
+        using var scope = Enter(SimulatedCall.Reset);
+        function.Reset();
+        device.Script.Record(SimulatedCall.Reset);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        device.Script.WaitUntilThawed();
+        IReadOnlyList<SimulatedMapping> mappings;
+        using (function.Sync.EnterScope())
+        {
+            if (_ended)
+                return;
+            _ended = true;
+            function.Config.SetBusMaster(false);
+            device.Script.Record(SimulatedCall.SetBusMaster);
+            function.Reset();
+            device.Script.Record(SimulatedCall.Reset);
+            if (function.Vectors.Armed is { } kind)
+                function.Vectors.Disarm(kind);
+            device.Script.Record(SimulatedCall.Disarm);
+            function.StateChanged();
+            mappings = function.Iommu.RemoveAll();
+            device.Script.Record(SimulatedCall.Unmap);
+            foreach (var bar in _bars.Values)
+                bar.End();
+            for (int i = 0; i < _notices.Length; i++)
+                SimulatedVectors.Connect(ref _notices[i], null);
+        }
+
+        foreach (var mapping in mappings)
+            mapping.Dispose();
+        device.Closed(function);
+        device.Script.Record(SimulatedCall.Close);
+    }
+
+    /// <summary>Signals a notice. Under the function's lock.</summary>
+    public void Notify(SessionNotice notice) => _notices[(int)notice]?.Signal();
+
+    private void Invalidated(SimulatedMapping mapping)
+    {
+        using var scope = function.Sync.EnterScope();
+        if (_ended)
+            return;
+        _invalidations.Add(mapping.Piece.Host);
+        Notify(SessionNotice.Invalidation);
+    }
+
+    private Lock.Scope Enter(SimulatedCall call, bool evenIfRemoved = false)
+    {
+        device.Script.Pass(call);
+        return Enter(evenIfRemoved);
+    }
+
+    private Lock.Scope Enter(bool evenIfRemoved = false)
+    {
+        var scope = function.Sync.EnterScope();
+        if (!_ended && (evenIfRemoved || !function.Removed))
+            return scope;
+        scope.Dispose();
+        throw _ended
+            ? new PciException(Errno.ENODEV, $"This session of {device.Id} has ended", "Open the device again.")
+            : new PciException(Errno.ENODEV, $"{device.Id} was removed", "Plug it in and open it again.", SessionFailure.SurpriseRemoval);
+    }
+
+    private void CheckConfig(int offset, int width)
+    {
+        if (width is not (1 or 2 or 4 or 8) || (offset & (width - 1)) != 0)
+            throw new PciException(Errno.EINVAL, $"{width} bytes at offset 0x{offset:x} are no aligned access of configuration space", "Use 1, 2, 4 or 8 bytes at a multiple of the width.");
+        if (offset < 0 || offset > Info.ConfigSize - width)
+            throw new PciException(Errno.EFAULT, $"{width} bytes at offset 0x{offset:x} are past the end of configuration space, which has {Info.ConfigSize} bytes", "Stay within the space.");
+    }
+}

@@ -1,0 +1,123 @@
+using Akka.Configuration;
+using Akka.Configuration.Hocon;
+
+namespace Riser.Actors.Backends.Simulation;
+
+/// <summary>What the section <c>riser.backends.sim</c> says.</summary>
+internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOptions> Devices, IommuInfo Iommu, ulong? MemoryLock)
+{
+    private const string Section = "riser.backends.sim";
+
+    private static readonly string[] DeviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory"];
+
+    /// <summary>The section of the embedded reference.conf, for keys that a configuration leaves out.</summary>
+    private static readonly Lazy<Config> Reference = new(() =>
+    {
+        using var stream = typeof(SimulationSettings).Assembly.GetManifestResourceStream("Riser.Actors.reference.conf")!;
+        using var reader = new StreamReader(stream);
+        return ConfigurationFactory.ParseString(reader.ReadToEnd()).GetConfig(Section);
+    });
+
+    /// <exception cref="ConfigurationException">A key is unknown or its value is wrong; the message names it.</exception>
+    public static SimulationSettings From(Config config)
+    {
+        var all = config.WithFallback(Reference.Value);
+        var iommu = all.GetConfig("iommu");
+        string locked = iommu.GetString("memlock");
+        return new(
+            Names(all).ToDictionary(name => name, name => Device(all, name), StringComparer.Ordinal),
+            Describe(iommu),
+            locked == "unlimited" ? null : (ulong)Bytes(iommu, "iommu.memlock", "memlock"));
+    }
+
+    /// <summary>One device from its own section, over <c>device</c>'s defaults.</summary>
+    public static PonyOptions Device(Config all, string name)
+    {
+        var own = all.GetConfig($"devices.{name}");
+        foreach (string key in own.Root.GetObject().Items.Keys.Except(DeviceKeys, StringComparer.Ordinal))
+            throw Wrong($"devices.{name}.{key}", $"is unknown; a device has {string.Join(", ", DeviceKeys)}");
+        var with = own.WithFallback(all.GetConfig("device"));
+        return new PonyOptions
+        {
+            Mode = with.GetString("mode") switch
+            {
+                "rainbow" => PonyMode.Rainbow,
+                "glitter" => PonyMode.Glitter,
+                var other => throw Wrong($"devices.{name}.mode", $"is '{other}'; use rainbow or glitter"),
+            },
+            Vectors = Number(with, name, "vectors", 0, 2048),
+            MsiVectors = Number(with, name, "msi-vectors", 0, 32) is var msi && (msi & (msi - 1)) == 0
+                ? msi
+                : throw Wrong($"devices.{name}.msi-vectors", $"is {msi}; use 0, 1, 2, 4, 8, 16 or 32"),
+            Rate = Number(with, name, "rate", 0, 10_000_000),
+            Seed = (ulong)with.GetLong("seed"),
+            Faults = with.GetDouble("faults") is >= 0 and <= 1 and var faults ? faults : throw Wrong($"devices.{name}.faults", "must be a share from 0 to 1"),
+            MemorySize = Bytes(with, $"devices.{name}.memory", "memory") is >= 4096 and <= 1 << 30 and var size && (size & (size - 1)) == 0
+                ? (ulong)size
+                : throw Wrong($"devices.{name}.memory", "must be a power of two from 4KiB to 1GiB"),
+        };
+    }
+
+    private static IEnumerable<string> Names(Config all)
+    {
+        var devices = all.GetValue("devices");
+        return devices is null || !devices.IsObject() ? [] : [.. devices.GetObject().Items.Keys];
+    }
+
+    private static IommuInfo Describe(Config iommu)
+    {
+        int width = Number(iommu, "address-width", "iommu.address-width", 32, 63);
+        int most = Number(iommu, "max-mappings", "iommu.max-mappings", 1, int.MaxValue);
+        List<IovaRange> aperture = [];
+        ulong start = 0, last = (1UL << width) - 1;
+        foreach (var reserved in iommu.GetStringList("reserved").Select(Range).OrderBy(r => r.Start))
+        {
+            if (reserved.Start > start)
+                aperture.Add(new(start, Math.Min(reserved.Start - 1, last) - start + 1));
+            start = Math.Max(start, reserved.Last + 1);
+            if (start > last)
+                return new(Present: true, PageSizes, aperture, most);
+        }
+
+        aperture.Add(new(start, last - start + 1));
+        return new(Present: true, PageSizes, aperture, most);
+    }
+
+    /// <summary>4 KiB, 2 MiB and 1 GiB.</summary>
+    private const ulong PageSizes = (1UL << 12) | (1UL << 21) | (1UL << 30);
+
+    private static IovaRange Range(string text)
+    {
+        string[] ends = text.Split('-');
+        if (ends.Length == 2 && Hex(ends[0]) is { } first && Hex(ends[1]) is { } last && first <= last && (first & 4095) == 0 && (last & 4095) == 4095)
+            return new(first, last - first + 1);
+        throw Wrong("iommu.reserved", $"has '{text}'; write whole pages as 0xfee00000-0xfeefffff");
+    }
+
+    private static ulong? Hex(string text)
+    {
+        string digits = text.Trim();
+        return digits.StartsWith("0x", StringComparison.Ordinal) && ulong.TryParse(digits[2..], System.Globalization.NumberStyles.HexNumber, null, out ulong value) ? value : null;
+    }
+
+    private static int Number(Config config, string owner, string key, int least, int most)
+    {
+        (string path, string name) = key.Contains('.') ? (owner, key) : (key, $"devices.{owner}.{key}");
+        string text = config.GetString(path);
+        return int.TryParse(text, out int value) && value >= least && value <= most ? value : throw Wrong(name, $"is '{text}'; use a number from {least} to {most}");
+    }
+
+    private static long Bytes(Config config, string name, string key)
+    {
+        try
+        {
+            return config.GetByteSize(key) ?? throw Wrong(name, "is missing");
+        }
+        catch (FormatException bad)
+        {
+            throw Wrong(name, $"is '{config.GetString(key)}'; write bytes as 64KiB or 1GiB ({bad.Message})");
+        }
+    }
+
+    private static ConfigurationException Wrong(string key, string what) => new($"{Section}.{key} {what}.");
+}

@@ -1,0 +1,29 @@
+using Riser.Actors.Backends;
+
+namespace Riser.Actors.Specs.Backends;
+
+/// <summary>One device of one backend for the contract specs. Every backend makes its own; what it lacks is found in the session's own description.</summary>
+public abstract class BackendFixture : IDisposable
+{
+    /// <summary>The backend under test; made once for all specs.</summary>
+    public abstract IPciBackend Backend { get; }
+
+    /// <summary>A device that nobody else holds.</summary>
+    public abstract DeviceId Device { get; }
+
+    /// <summary>Why no spec can run here; null when they can.</summary>
+    public virtual string? SkipReason => null;
+
+    /// <summary>A BAR and an offset of a 32-bit register that keeps what is written; null when the device has none that is harmless.</summary>
+    public virtual (int Bar, ulong Offset)? ScratchRegister => null;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Ends the backend.</summary>
+    protected virtual void Dispose(bool disposing) => Backend.Dispose();
+}
