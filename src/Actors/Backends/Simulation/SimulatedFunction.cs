@@ -22,7 +22,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
         Info = _model.Shape.Describe(iommu);
         Vectors = new(Info.Vectors, device.Counters(Info.Vectors));
         Iommu = new(iommu, device.Faults);
-        Config = new(_model.Shape, this);
+        Config = new(device.Template(_model.Shape), this, device.Name);
         _model.Reset();
     }
 
