@@ -37,8 +37,8 @@ public interface ISimulatedSlot
     /// <summary>Whether the driver allows DMA and MSI.</summary>
     bool IsBusMaster { get; }
 
-    /// <summary>Whether any vector has a listener.</summary>
-    bool IsArmed { get; }
+    /// <summary>How many vectors the armed kind of interrupt has; 0 when none is armed.</summary>
+    int ArmedVectors { get; }
 
     /// <summary>Reads memory through the IOMMU. False: refused (a logged fault) or bus mastering is off; <paramref name="into"/> may be partly filled.</summary>
     bool TryRead(ulong iova, Span<byte> into);

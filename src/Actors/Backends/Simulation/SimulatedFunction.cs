@@ -46,7 +46,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
 
     public bool IsBusMaster => Config.IsBusMaster && !Removed;
 
-    public bool IsArmed => Vectors.Armed is not null;
+    public int ArmedVectors => Vectors.Count;
 
     public bool TryRead(ulong iova, Span<byte> into)
     {
