@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Riser.Actors.Backends.Vfio;
+
+/// <summary>What sysfs says of a PCI function.</summary>
+/// <param name="Address">domain:bus:device.function, as sysfs writes it.</param>
+/// <param name="VendorId">PCI vendor id.</param>
+/// <param name="ProductId">PCI device id.</param>
+/// <param name="ClassCode">24 bits: base class, subclass, programming interface.</param>
+/// <param name="Driver">The driver that it is bound to; null when none is.</param>
+/// <param name="Group">The number of its IOMMU group; null when no IOMMU is in use.</param>
+internal sealed record PciFunction(string Address, ushort VendorId, ushort ProductId, uint ClassCode, string? Driver, string? Group)
+{
+    /// <summary>vfio-pci and its variants (mlx5_vfio_pci, nvgrace-gpu-vfio-pci, …) all carry the word.</summary>
+    public bool IsVfio => Driver?.Contains("vfio", StringComparison.Ordinal) == true;
+
+    /// <summary>
+    /// Whether the kernel gives the group away although this function is in it: no driver, a VFIO driver, or one of those
+    /// that leave DMA to somebody else (driver_managed_dma in Linux: bridges' pcieport, pci-stub).
+    /// </summary>
+    public bool IsViable => IsVfio || Driver is null or "pci-stub" or "pcieport";
+}
+
+/// <summary>Reads PCI functions and IOMMU groups below one sysfs root. A function that goes meanwhile is simply not there.</summary>
+internal sealed partial class PciSysfs(string root)
+{
+    private string DevicesPath => Path.Combine(root, "bus/pci/devices");
+
+    /// <summary>Whether a text has the form of an address; nothing else ever becomes part of a path.</summary>
+    public static bool IsAddress(string text) => AddressForm().IsMatch(text);
+
+    /// <summary>Every function, in the order of addresses.</summary>
+    public IEnumerable<PciFunction> All() => Directory.Exists(DevicesPath)
+        ? Directory.EnumerateFileSystemEntries(DevicesPath).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()
+        : [];
+
+    /// <summary>One function; null when there is none.</summary>
+    public PciFunction? Find(string address)
+    {
+        if (!IsAddress(address))
+            return null;
+        string path = Path.Combine(DevicesPath, address);
+        return Number(path, "vendor") is { } vendor && Number(path, "device") is { } product && Number(path, "class") is { } classCode
+            ? new(address, (ushort)vendor, (ushort)product, classCode, Link(path, "driver"), Link(path, "iommu_group"))
+            : null;
+    }
+
+    /// <summary>All functions of an IOMMU group.</summary>
+    public IReadOnlyList<PciFunction> OfGroup(string group)
+    {
+        string path = Path.Combine(root, "kernel/iommu_groups", group, "devices");
+        return Directory.Exists(path)
+            ? [.. Directory.EnumerateFileSystemEntries(path).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()]
+            : [];
+    }
+
+    private static uint? Number(string path, string name)
+    {
+        try
+        {
+            string text = File.ReadAllText(Path.Combine(path, name)).Trim();
+            return text.StartsWith("0x", StringComparison.Ordinal) && uint.TryParse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint value) ? value : null;
+        }
+        catch (IOException)
+        {
+            return null; // the function has just gone
+        }
+    }
+
+    private static string? Link(string path, string name)
+    {
+        try
+        {
+            return new FileInfo(Path.Combine(path, name)).LinkTarget is { } target ? Path.GetFileName(target) : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    [GeneratedRegex("^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex AddressForm();
+}

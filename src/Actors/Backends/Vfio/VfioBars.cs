@@ -1,0 +1,98 @@
+using System.Runtime.InteropServices;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Vfio;
+
+/// <summary>The BARs of an opened device: mapped where VFIO allows it, read and written through the device file elsewhere.</summary>
+internal sealed class VfioBars : IBarTrap
+{
+    private readonly IVfioDevice _device;
+    private readonly VfioConfigSpace _config;
+    private readonly string _address;
+    private readonly ulong[] _offsets = new ulong[LibC.VFIO_PCI_ROM_REGION_INDEX + 1]; // in the device file, by BAR
+    private readonly SortedDictionary<int, Bar> _bars = [];
+
+    public VfioBars(IVfioDevice device, VfioConfigSpace config, string address)
+    {
+        (_device, _config, _address) = (device, config, address);
+        try
+        {
+            for (int index = 0; index < _offsets.Length; index++)
+                Add(index);
+        }
+        catch
+        {
+            End();
+            throw;
+        }
+    }
+
+    public IReadOnlyList<BarInfo> Info => [.. _bars.Values.Select(b => b.Info)];
+
+    public Bar this[int index] => _bars.TryGetValue(index, out var bar) ? bar : throw new PciException(
+        Errno.EINVAL,
+        $"{_address} has no BAR {index}",
+        $"It has {(_bars.Count == 0 ? "none" : string.Join(", ", _bars.Keys))}.");
+
+    /// <summary>Unmaps the device; also what keeps the device file open although its descriptor is closed.</summary>
+    public void End()
+    {
+        foreach (var bar in _bars.Values)
+            bar.End();
+    }
+
+    public ulong ReadBar(int index, ulong offset, int width)
+    {
+        ulong value = _config.Access(() => _device.Read(_offsets[index] + offset, width));
+        return width >= 4 && value == ulong.MaxValue >> (64 - (width * 8)) && _config.IsGone() ? throw VfioFaults.Gone(_address, Errno.ENODEV) : value;
+    }
+
+    public void WriteBar(int index, ulong offset, int width, ulong value) => _config.Access(() => _device.Write(_offsets[index] + offset, width, value));
+
+    private void Add(int index)
+    {
+        byte[] reply = _device.GetRegionInfo((uint)index);
+        var info = MemoryMarshal.Read<vfio_region_info>(reply);
+        if (info.size == 0)
+            return;
+        _offsets[index] = info.offset;
+        bool readable = (info.flags & LibC.VFIO_REGION_INFO_FLAG_READ) != 0, writable = (info.flags & LibC.VFIO_REGION_INFO_FLAG_WRITE) != 0;
+        var areas = readable && (info.flags & LibC.VFIO_REGION_INFO_FLAG_MMAP) != 0 ? Mappable(InfoChain.SparseAreas(reply), info.size) : [];
+        var mapping = areas.Count == 0 ? null : Map(info.offset, info.size, areas, writable);
+        _bars[index] = new(new(index, info.size, readable, writable, [.. areas.Select(a => (a.Offset, Math.Min(a.Size, info.size - a.Offset)))]), mapping, this);
+    }
+
+    /// <summary>Whole pages inside the region; a page that only part of it may be mapped of goes the slow way.</summary>
+    internal static IReadOnlyList<(ulong Offset, ulong Size)> Mappable(IReadOnlyList<(ulong Offset, ulong Size)>? areas, ulong size)
+    {
+        ulong page = (ulong)Environment.SystemPageSize, end = (size + page - 1) & ~(page - 1);
+        List<(ulong Offset, ulong Size)> pages = [];
+        foreach (var (offset, length) in areas ?? [(0, end)])
+        {
+            ulong last = length > end - Math.Min(offset, end) ? end : offset + length;
+            ulong from = (offset + page - 1) & ~(page - 1), to = last == size ? end : last & ~(page - 1);
+            if (offset < end && from < to)
+                pages.Add((from, to - from));
+        }
+
+        return pages;
+    }
+
+    // The whole range is taken first, so that BAR offsets are offsets of one address and the gaps belong to nobody else.
+    private MemoryMapping Map(ulong start, ulong length, IReadOnlyList<(ulong Offset, ulong Size)> areas, bool writable)
+    {
+        nuint page = (nuint)Environment.SystemPageSize;
+        var mapping = MemoryMapping.Create(((nuint)length + page - 1) & ~(page - 1), LibC.PROT_NONE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS | LibC.MAP_NORESERVE);
+        try
+        {
+            foreach (var (offset, size) in areas)
+                _device.MapInto(mapping, offset, size, writable, start + offset);
+            return mapping;
+        }
+        catch
+        {
+            mapping.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Vfio;
+
+/// <summary>
+/// Tells which functions become and cease to be VFIO's. The kernel's uevents say when to look, sysfs says what is there;
+/// where uevents cannot be had (a sandbox, a network namespace of its own) sysfs is looked at now and then instead.
+/// </summary>
+internal sealed class VfioWatch : IDisposable
+{
+    private readonly PciSysfs _sysfs;
+    private readonly Func<PciFunction, DeviceDescription> _describe;
+    private readonly Action<DeviceChange> _changed;
+    private readonly UeventSocket? _uevents;
+    private readonly int _timeout; // milliseconds; -1 with uevents
+    private readonly EventFdHandle _wake = EventFdHandle.Create();
+    private readonly Dictionary<string, DeviceDescription> _known;
+    private readonly Thread _thread;
+
+    public VfioWatch(PciSysfs sysfs, Func<PciFunction, DeviceDescription> describe, Action<DeviceChange> changed, bool uevents, TimeSpan pollInterval)
+    {
+        (_sysfs, _describe, _changed) = (sysfs, describe, changed);
+        _uevents = uevents ? TrySubscribe() : null; // before the first look, so that nothing slips between
+        _timeout = _uevents is null ? (int)pollInterval.TotalMilliseconds : -1;
+        _known = Look();
+        _thread = new(Run) { IsBackground = true, Name = "riser-vfio-watch" };
+        _thread.Start();
+    }
+
+    /// <summary>Ends the watch. When it returns, no call is under way, unless it is called from within one.</summary>
+    public void Dispose()
+    {
+        if (_wake.IsClosed)
+            return;
+        _wake.Signal();
+        if (Thread.CurrentThread == _thread)
+            return; // the loop ends after this call
+        _thread.Join();
+        _uevents?.Dispose();
+        _wake.Dispose();
+    }
+
+    private void Run()
+    {
+        PollFd[] ready = [new() { fd = _wake.Number, events = LibC.POLLIN }, new() { fd = _uevents?.Number ?? -1, events = LibC.POLLIN }];
+        while (true)
+        {
+            int count = LibC.poll(ready, 2, _timeout);
+            if (count < 0 && LibC.LastErrno != Errno.EINTR)
+                throw new NativeException("poll", LibC.LastErrno);
+            if (count < 0)
+                continue;
+            if (_wake.Read() > 0)
+                return;
+            if (_uevents is null || Drain())
+                Compare(Look());
+        }
+    }
+
+    // True when something came up that sysfs must be looked at for.
+    private bool Drain()
+    {
+        bool look = false;
+        while (_uevents!.Receive(out bool lost) is var message && (lost || message.Length > 0))
+        {
+            look |= lost;
+            if (Uevent.Parse(message) is not { } uevent)
+                continue;
+            look = true;
+            if (uevent.Action == "remove" && _known.Remove(uevent.Address, out var gone)) // sysfs may still show it
+                _changed(new DeviceChange.Removed(gone.Id));
+        }
+
+        return look;
+    }
+
+    private Dictionary<string, DeviceDescription> Look() => _sysfs.All().Where(f => f.IsVfio).ToDictionary(f => f.Address, _describe, StringComparer.Ordinal);
+
+    private void Compare(Dictionary<string, DeviceDescription> now)
+    {
+        foreach (string address in _known.Keys.Except(now.Keys).ToArray())
+        {
+            _known.Remove(address, out var gone);
+            _changed(new DeviceChange.Removed(gone!.Id));
+        }
+
+        foreach (var (address, device) in now)
+        {
+            if (_known.TryAdd(address, device))
+                _changed(new DeviceChange.Added(device));
+        }
+    }
+
+    private static UeventSocket? TrySubscribe()
+    {
+        try
+        {
+            return UeventSocket.Create();
+        }
+        catch (NativeException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using System.Text;
+using System.Threading.Channels;
+using Riser.Actors.Backends;
+using Riser.Actors.Backends.Vfio;
+
+namespace Riser.Actors.Specs.Backends.Vfio;
+
+public sealed class VfioWatchSpecs : IDisposable
+{
+    private readonly FakeSysfs _sysfs = new();
+    private readonly Channel<DeviceChange> _changes = Channel.CreateUnbounded<DeviceChange>();
+
+    public void Dispose() => _sysfs.Dispose();
+
+    [Fact]
+    public async Task Watch_tells_what_comes_and_goes_and_not_what_was_there()
+    {
+        _sysfs.Add("0000:01:00.0");
+        using var backend = new VfioBackend(_sysfs.Config);
+        using var watch = backend.Watch(c => _changes.Writer.TryWrite(c));
+
+        _sysfs.Add("0000:02:00.0", group: "8");
+        Assert.Equal("vfio:0000:02:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
+
+        _sysfs.Remove("0000:01:00.0");
+        Assert.Equal("vfio:0000:01:00.0", $"{Assert.IsType<DeviceChange.Removed>(await Next()).Device}");
+    }
+
+    [Fact]
+    public void Watch_ends_when_disposed_twice_and_with_uevents()
+    {
+        using var backend = new VfioBackend(Akka.Configuration.ConfigurationFactory.ParseString($"sysfs = \"{_sysfs.Root}\""));
+        var watch = backend.Watch(_ => { });
+        watch.Dispose();
+        watch.Dispose();
+    }
+
+    [Fact]
+    public void Uevent_reads_action_and_address() => Assert.Equal(
+        new("bind", "0000:01:00.0"),
+        Parse("bind@/devices/pci0000:00/0000:00:02.0/0000:01:00.0\0ACTION=bind\0SUBSYSTEM=pci\0DRIVER=vfio-pci\0PCI_SLOT_NAME=0000:01:00.0\0SEQNUM=1\0"));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("add@/x\0ACTION=add\0SUBSYSTEM=net\0PCI_SLOT_NAME=0000:01:00.0\0")]
+    [InlineData("add@/x\0ACTION=add\0SUBSYSTEM=pci\0")]
+    [InlineData("add@/x\0ACTION=add\0SUBSYSTEM=pci\0PCI_SLOT_NAME=../..\0")]
+    [InlineData("libudev\0\u00fe\u00ed\u00ca\u00fe")]
+    public void Uevent_ignores_what_is_no_pci_function(string message) => Assert.Null(Parse(message));
+
+    private static Uevent? Parse(string message) => Uevent.Parse(Encoding.UTF8.GetBytes(message));
+
+    private async Task<DeviceChange> Next()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        return await _changes.Reader.ReadAsync(limit.Token);
+    }
+}
