@@ -141,7 +141,7 @@ internal abstract record DeviceState(DeviceState.Past History)
         }
     }
 
-    private Step Finish(params ReadOnlySpan<Effect> first) => Stay(new Closed(History with { Owner = null }), [.. first, new Effect.ReleaseAll()]);
+    private Step Finish(params ReadOnlySpan<Effect> first) => Stay(new Closed(History with { Owner = null }), [.. first, new Effect.ReleaseAll(Owner)]);
 
     private static Step Stay(DeviceState state, params ReadOnlySpan<Effect> effects) => new(state, [.. effects]);
 
@@ -216,7 +216,7 @@ internal abstract record DeviceState(DeviceState.Past History)
         public sealed record RevokeBars : Effect;
 
         /// <summary>Stops DMA regions and vectors, frees memory, announces that the device is closed.</summary>
-        public sealed record ReleaseAll : Effect;
+        public sealed record ReleaseAll(IActorRef? Former) : Effect;
 
         public sealed record Unhandled(object Message) : Effect;
     }

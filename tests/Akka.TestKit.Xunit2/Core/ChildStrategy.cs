@@ -21,6 +21,9 @@ internal sealed class ChildStrategy : OneForOneStrategy
         return child;
     }
 
+    protected override Directive Handle(IActorRef child, Exception exception) =>
+        _strategies.TryGetValue(child, out var strategy) ? strategy.Decider.Decide(exception) : base.Handle(child, exception);
+
     public override void ProcessFailure(
         IActorContext context, bool restart, IActorRef child, Exception cause, ChildRestartStats stats, IReadOnlyCollection<ChildRestartStats> children)
     {

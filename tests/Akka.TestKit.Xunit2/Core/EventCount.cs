@@ -30,7 +30,7 @@ internal sealed class EventCount : IUnmutableFilter
     public void WaitFor(int expected, TimeSpan limit, CancellationToken cancellationToken)
     {
         var end = TestKitBase.Now + limit;
-        while (!IsDecided(expected) && _news.Wait(Left(end), cancellationToken))
+        while (!IsDecided(expected) && _news.WaitCooperatively(Left(end), cancellationToken))
         {
             // Each permit is one event; IsDecided looks at the sum.
         }
@@ -84,7 +84,7 @@ internal sealed class EventCount : IUnmutableFilter
     private void Judge(int expected, TimeSpan limit)
     {
         int matched = Volatile.Read(ref _matched);
-        string filters = $"[{string.Join(" or ", _filters)}]";
+        string filters = $"[{string.Join(',', _filters)}]";
         if (matched < expected)
             _testkit.FailWith($"Timeout ({limit}) while waiting for messages. Only received {matched}/{expected} messages that matched filter {filters}");
         if (matched > expected)

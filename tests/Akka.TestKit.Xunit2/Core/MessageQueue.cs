@@ -19,13 +19,13 @@ internal sealed class MessageQueue : IDisposable
 
     /// <param name="max">How long to wait; a negative duration is forever.</param>
     public MessageEnvelope? Take(TimeSpan max, CancellationToken cancellationToken) =>
-        _count.Wait(Bounded(max), cancellationToken) ? Dequeue() : null;
+        _count.WaitCooperatively(Bounded(max), cancellationToken) ? Dequeue() : null;
 
     public async ValueTask<MessageEnvelope?> TakeAsync(TimeSpan max, CancellationToken cancellationToken) =>
         await _count.WaitAsync(Bounded(max), cancellationToken).ConfigureAwait(false) ? Dequeue() : null;
 
     public MessageEnvelope? Peek(TimeSpan max, CancellationToken cancellationToken) =>
-        _count.Wait(Bounded(max), cancellationToken) ? Look() : null;
+        _count.WaitCooperatively(Bounded(max), cancellationToken) ? Look() : null;
 
     public async ValueTask<MessageEnvelope?> PeekAsync(TimeSpan max, CancellationToken cancellationToken) =>
         await _count.WaitAsync(Bounded(max), cancellationToken).ConfigureAwait(false) ? Look() : null;

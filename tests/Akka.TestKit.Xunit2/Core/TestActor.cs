@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Akka.Event;
 
 namespace Akka.TestKit;
 
@@ -54,12 +53,6 @@ internal sealed class QueueingActor(MessageQueue queue) : ActorBase
         }
 
         return true;
-    }
-
-    protected override void PostStop()
-    {
-        while (queue.Take(TimeSpan.Zero, CancellationToken.None) is { } left)
-            Context.System.DeadLetters.Tell(new DeadLetter(left.Message, left.Sender, Self), left.Sender);
     }
 
     private void Queue(object message)

@@ -6,14 +6,19 @@ using Akka.Util;
 namespace Akka.TestKit;
 
 /// <summary>An actor that runs on the thread that tells it, and that a test may look into.</summary>
-public sealed class TestActorRef<TActor> : IInternalActorRef, IEquatable<TestActorRef<TActor>> where TActor : ActorBase
+public sealed class TestActorRef<TActor> : IInternalActorRef, IWrapsActorRef, IEquatable<TestActorRef<TActor>> where TActor : ActorBase
 {
     private readonly LocalActorRef _inner;
 
     /// <param name="supervisor">Null is the user guardian.</param>
     public TestActorRef(ActorSystem system, Props actorProps, IActorRef? supervisor = null, string? name = null)
     {
-        var parent = (ActorRefWithCell)(supervisor ?? ((ExtendedActorSystem)system).Guardian);
+        var parent = (ActorRefWithCell)(supervisor switch
+        {
+            null => ((ExtendedActorSystem)system).Guardian,
+            IWrapsActorRef wrapper => wrapper.Ref,
+            _ => supervisor,
+        });
         bool choosesDispatcher = actorProps.Deploy.Dispatcher is { Length: > 0 } chosen && chosen != Deploy.NoDispatcherGiven;
         var here = choosesDispatcher ? actorProps : actorProps.WithDispatcher(CallingThreadDispatcher.Id);
         _inner = (LocalActorRef)((ActorCell)parent.Underlying).ActorOf(here, name);
@@ -88,4 +93,10 @@ public sealed class TestActorRef<TActor> : IInternalActorRef, IEquatable<TestAct
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_Actor")]
     private static extern ActorBase ActorOf(ActorCell cell);
+}
+
+/// <summary>Stands for another reference, of an actor that really runs.</summary>
+internal interface IWrapsActorRef
+{
+    IActorRef Ref { get; }
 }

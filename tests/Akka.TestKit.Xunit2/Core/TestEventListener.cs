@@ -15,18 +15,15 @@ public class TestEventListener : DefaultLogger
         switch (message)
         {
             case InitializeLogger initialize:
-                foreach (var type in new[] { typeof(Mute), typeof(Unmute), typeof(Flush), typeof(DeadLetter), typeof(UnhandledMessage) })
+                // Only then can Print find where to print; it answers LoggerInitialized too.
+                foreach (var type in new[] { typeof(Mute), typeof(Unmute), typeof(Flush), typeof(DeadLetter) })
                     initialize.LoggingBus.Subscribe(Self, type);
-                Sender.Tell(new LoggerInitialized());
-                break;
+                return base.Receive(message);
             case Mute mute: _filters.AddRange(mute.Filters); break;
             case Unmute unmute: _filters.RemoveAll(unmute.Filters.Contains); break;
             case Flush flush: flush.Done.TrySetResult(); break;
             case LogEvent logEvent: Show(logEvent); break;
             case DeadLetter dead: Show(dead); break;
-            case UnhandledMessage unhandled:
-                Show(new Warning(Source(unhandled.Recipient), unhandled.Recipient.GetType(), "Unhandled message from " + unhandled.Sender + ": " + unhandled.Message));
-                break;
             default: return false;
         }
 
@@ -42,16 +39,9 @@ public class TestEventListener : DefaultLogger
     private void Show(DeadLetter dead)
     {
         // Akka.NET itself logs dead letters, as far as akka.log-dead-letters says; here they are only for the filters.
-        Taken(new Warning(Source(dead.Recipient), dead.Recipient.GetType(), dead));
+        Taken(new Warning(dead.Recipient.Path.ToString(), dead.Recipient.GetType(), dead));
     }
 
-    private bool Taken(LogEvent logEvent)
-    {
-        bool taken = false;
-        foreach (var filter in _filters.ToArray())
-            taken |= filter.Apply(logEvent);
-        return taken;
-    }
-
-    private static string Source(IActorRef actor) => actor.Path.ToString();
+    // The first filter that wants an event has it: of two nested filters for the same event, the outer one counts.
+    private bool Taken(LogEvent logEvent) => _filters.Exists(filter => filter.Apply(logEvent));
 }

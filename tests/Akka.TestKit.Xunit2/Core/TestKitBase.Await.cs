@@ -20,7 +20,7 @@ public abstract partial class TestKitBase
             }
             catch (Exception) when (Now + Pause(end, interval) < end)
             {
-                Wait(Pause(end, interval), cancellationToken);
+                CooperativeWait.Pause(Pause(end, interval), cancellationToken);
             }
         }
     }
@@ -96,7 +96,7 @@ public abstract partial class TestKitBase
         {
             if (Now >= end)
                 return false;
-            Wait(Pause(end, interval), cancellationToken);
+            CooperativeWait.Pause(Pause(end, interval), cancellationToken);
         }
 
         return true;
@@ -106,10 +106,4 @@ public abstract partial class TestKitBase
         _assertions.Failed($"Timeout {max} expired while waiting for condition.{message}");
 
     private static TimeSpan Pause(TimeSpan end, TimeSpan? interval) => NotNegative(Min(end - Now, interval ?? s_interval));
-
-    private static void Wait(TimeSpan pause, CancellationToken cancellationToken)
-    {
-        cancellationToken.WaitHandle.WaitOne(pause);
-        cancellationToken.ThrowIfCancellationRequested();
-    }
 }

@@ -67,7 +67,7 @@ public abstract partial class TestKitBase
     {
         var took = Now - block.Start;
         if (took < block.Min)
-            throw _assertions.Failed($"Failed: Block took {took}, should at least have been {block.Min}. {block.Hint}");
+            throw _assertions.Failed($"Failed: Block took {took}, should have at least been {block.Min}. {block.Hint}");
 
         // A block that ends by waiting for silence always ends late.
         if (!_lastWasNoMessage && took > block.Max + (epsilon ?? TimeSpan.Zero))

@@ -5,7 +5,7 @@ using Akka.Util;
 namespace Akka.TestKit;
 
 /// <summary>A test actor of its own that can stand anywhere a reference is wanted, and can answer and forward.</summary>
-public class TestProbe : TestKitBase, INoImplicitSender, IInternalActorRef
+public class TestProbe : TestKitBase, INoImplicitSender, IInternalActorRef, IWrapsActorRef
 {
     private readonly ITestKitAssertions _assertionsOfChildren;
 
