@@ -1,6 +1,8 @@
 #pragma warning disable CA1822
 using Riser.Actors.Backends;
-namespace Riser.Actors.Dma { internal sealed class IovaAllocator(IommuInfo i) { public IovaRange Allocate(ulong s)=>default; public void Reserve(IovaRange r){} public void Release(IovaRange r){ _=i;} } }
-namespace Riser.Actors.Reactor { internal enum MemoryEventKind { Unmapped, Moved, Dropped }
+
+namespace Riser.Actors.Reactor;
+
+internal enum MemoryEventKind { Unmapped, Moved, Dropped }
 internal readonly record struct MemoryEvent(MemoryEventKind Kind, HostRange Range, ulong NewAddress);
-internal sealed class MemoryWatch { public static MemoryWatch Shared {get;}=new(); public static bool IsSupported(out string? why){why=null;return false;} public IDisposable Watch(HostRange range, Action<MemoryEvent> onEvent)=>null!; } }
+internal sealed class MemoryWatch { public static MemoryWatch Shared { get; } = new(); public static bool IsSupported(out string? why) { why = null; return false; } public IDisposable Watch(HostRange range, Action<MemoryEvent> onEvent) => null!; }
