@@ -26,6 +26,7 @@ internal static partial class LibC
     public const int MADV_POPULATE_WRITE = 23;
 
     public const int MREMAP_MAYMOVE = 1;
+    public const int MREMAP_FIXED = 2;
 
     public const uint MFD_CLOEXEC = 1;
     public const uint MFD_ALLOW_SEALING = 2;
@@ -46,6 +47,10 @@ internal static partial class LibC
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint mremap(nint address, nuint oldSize, nuint newSize, int flags);
+
+    /// <summary>With MREMAP_FIXED.</summary>
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint mremap(nint address, nuint oldSize, nuint newSize, int flags, nint newAddress);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int memfd_create([MarshalAs(UnmanagedType.LPUTF8Str)] string name, uint flags);

@@ -25,12 +25,12 @@ internal sealed class EventLoop : IDisposable
     private readonly RunQueue _local = new(); // this thread only
     private readonly ConcurrentQueue<IRunnable> _posted = new();
     private readonly Lock _registration = new();
+    private readonly Passage _delivery = new();
     private readonly EpollEvents _events;
     private readonly int _mailboxesPerTurn;
     private readonly Action<string, Exception> _fail;
     private readonly Thread _thread;
     private int _state = State.Awake;
-    private long _delivery; // odd while handlers run; written by this thread only
     private volatile bool _stopping;
     private bool _closed; // under _registration
 
@@ -121,13 +121,8 @@ internal sealed class EventLoop : IDisposable
     /// <summary>Returns when handlers that were running when it was called have returned. On the loop's thread: at once.</summary>
     internal void WaitUntilDelivered()
     {
-        if (t_current == this)
-            return;
-        Interlocked.MemoryBarrier(); // pairs with the increment in Deliver: the loop sees the table's change, or this thread the delivery
-        long seen = Volatile.Read(ref _delivery);
-        var spin = default(SpinWait);
-        while ((seen & 1) != 0 && Volatile.Read(ref _delivery) == seen)
-            spin.SpinOnce(sleep1Threshold: -1);
+        if (t_current != this)
+            _delivery.WaitUntilLeft();
     }
 
     private void Run()
@@ -176,10 +171,16 @@ internal sealed class EventLoop : IDisposable
         if (ready == 0)
             return;
         ReportedAt = Stopwatch.GetTimestamp(); // CLOCK_MONOTONIC, in nanoseconds, on Linux
-        Interlocked.Increment(ref _delivery); // a full fence, once for the batch
-        for (int i = 0; i < ready; i++)
-            _sources.Find(_events.Token(i))?.Deliver(); // the wake-up's token finds nothing
-        Volatile.Write(ref _delivery, _delivery + 1);
+        _delivery.Enter();
+        try
+        {
+            for (int i = 0; i < ready; i++)
+                _sources.Find(_events.Token(i))?.Deliver(); // the wake-up's token finds nothing
+        }
+        finally
+        {
+            _delivery.Leave();
+        }
     }
 
     private void RunMailboxes()
@@ -225,8 +226,6 @@ internal sealed class EventLoop : IDisposable
 
     private void Close()
     {
-        if ((_delivery & 1) != 0)
-            Volatile.Write(ref _delivery, _delivery + 1); // a handler threw
         lock (_registration)
             _closed = true;
         foreach (var source in _sources.ToArray())

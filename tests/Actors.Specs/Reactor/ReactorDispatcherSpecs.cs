@@ -39,9 +39,13 @@ public sealed class ReactorDispatcherSpecs : TestKit
     public void Actor_runs_on_the_thread_of_the_loop_that_told_it()
     {
         var actor = Sys.ActorOf(WhereAmI.Props());
+        actor.Tell("where", TestActor);
+        ExpectMsg<EventLoop>();
 
         foreach (var loop in _reactor.Loops)
         {
+            foreach (var any in _reactor.Loops)
+                any.Settle(); // its mailbox is idle: one that runs or waits already is not moved
             using var source = loop.Register(() => actor.Tell("where", TestActor));
             source.EventFd.Signal();
             Assert.Same(loop, ExpectMsg<EventLoop>());

@@ -10,18 +10,10 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
 
     private static readonly string[] DeviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory"];
 
-    /// <summary>The section of the embedded reference.conf, for keys that a configuration leaves out.</summary>
-    private static readonly Lazy<Config> Reference = new(() =>
-    {
-        using var stream = typeof(SimulationSettings).Assembly.GetManifestResourceStream("Riser.Actors.reference.conf")!;
-        using var reader = new StreamReader(stream);
-        return ConfigurationFactory.ParseString(reader.ReadToEnd()).GetConfig(Section);
-    });
-
     /// <exception cref="ConfigurationException">A key is unknown or its value is wrong; the message names it.</exception>
     public static SimulationSettings From(Config config)
     {
-        var all = config.WithFallback(Reference.Value);
+        var all = config.WithFallback(ReferenceConfig.Default.GetConfig(Section));
         var iommu = all.GetConfig("iommu");
         string locked = iommu.GetString("memlock");
         return new(
