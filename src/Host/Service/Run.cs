@@ -43,7 +43,7 @@ internal sealed class Run(Node node, RunOptions options, IDisplay display)
     private Subject Start(NodeProtocol.DeviceFound found)
     {
         var exercises = Exercises.For(found.Device, options.Exercise);
-        Func<long>? truth = found.Device.Id.Backend == SimulationBackend.BackendName
+        Func<long>? truth = found.Device.Id.Backend == "sim"
             ? Truth(node.Runtime.Backend<SimulationBackend>().Device(found.Device.Id.Address))
             : null;
         var exerciser = node.System.ActorOf(ExerciserActor.Props(found.Actor, found.Device.Id, exercises, truth), $"exerciser-{found.Actor.Path.Name}");
