@@ -31,7 +31,7 @@ public abstract class SimulationSpec : IDisposable
 
     protected TestMemory Memory(int pages) => Own(new TestMemory((ulong)pages * 4096));
 
-    protected EventFdHandle[] Arm(IPciSession session, int count, VectorKind kind = VectorKind.MsiX)
+    private protected EventFdHandle[] Arm(IPciSession session, int count, VectorKind kind = VectorKind.MsiX)
     {
         EventFdHandle[] eventFds = [.. Enumerable.Range(0, count).Select(_ => Own(EventFdHandle.Create()))];
         session.Arm(kind, 0, eventFds);
@@ -39,7 +39,7 @@ public abstract class SimulationSpec : IDisposable
     }
 
     /// <summary>Waits for an eventfd as a driver does, without sleeping a fixed time.</summary>
-    protected static long Await(EventFdHandle eventFd)
+    private protected static long Await(EventFdHandle eventFd)
     {
         using var wait = new EventWaitHandle(false, EventResetMode.AutoReset);
         var give = DateTime.UtcNow.AddSeconds(10);
