@@ -107,12 +107,11 @@ internal sealed class EduLoad : Exercise
                 break;
             case Step.ToDevice:
                 _port.Write(0, Acknowledge, 4, DmaBit);
-                Dma += new DmaTally(Block, 0, 0); // looked at on its way back
                 break;
             case Step.ToMemory:
                 _port.Write(0, Acknowledge, 4, DmaBit);
                 var memory = _port.Regions[0].Memory;
-                Dma = Dma.With(Block, memory.Span(0, Block).SequenceEqual(memory.Span(Block, Block)));
+                Dma = Dma.With(2 * Block, memory.Span(0, Block).SequenceEqual(memory.Span(Block, Block))); // there and back
                 break;
             default:
                 break;

@@ -86,12 +86,12 @@ internal sealed class PonyCopies : Exercise
         }
         else if (_command == PonyCommand.FromMemory)
         {
-            Dma += new DmaTally(_size, 0, 0); // looked at on its way back
             Start(PonyCommand.ToMemory, source: 0, destination: _port.Regions[1].Iova);
         }
         else
         {
-            Dma = Dma.With(_size, PonyPattern.Matches(_port.Regions[1].Memory.Span(0, _size), _seed));
+            // Both ways, of which the comparison is about the sum.
+            Dma = Dma.With(2 * _size, PonyPattern.Matches(_port.Regions[1].Memory.Span(0, _size), _seed));
             NextPattern();
         }
     }
