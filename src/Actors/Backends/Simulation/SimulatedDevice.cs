@@ -147,6 +147,16 @@ public sealed class SimulatedDevice
         return true;
     });
 
+    /// <summary>
+    /// Revokes the mappings of a range of memory and says so (<see cref="SessionNotice.Invalidation"/>), as a kernel module
+    /// with a notifier does. Real memory that goes away is noticed without it: its mappings are dropped silently.
+    /// </summary>
+    public void Invalidate(HostRange range) => With(f =>
+    {
+        f.Session?.Invalidate(range);
+        return true;
+    });
+
     /// <summary>Pulls the device out, without a word before. Watchers hear of it.</summary>
     public void SurpriseRemove()
     {

@@ -19,6 +19,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
         _device = device;
         _clock = clock;
         _model = model(this);
+        _model.Shape.Check();
         Info = _model.Shape.Describe(iommu);
         Vectors = new(Info.Vectors, device.Counters(Info.Vectors));
         Iommu = new(iommu, device.Faults);
