@@ -173,7 +173,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             case DeviceState.Effect.Refuse refuse: Sender.Tell(new Refused(command ?? "?", refuse.Errno, refuse.Why, refuse.Fix)); break;
             case DeviceState.Effect.Revoke revoke: Revoke(revoke.Former, revoke.By); break;
             case DeviceState.Effect.RevokeBars: _session?.Tell(new SessionProtocol.Run(++_nextId, new SessionProtocol.RevokeBars())); break;
-            case DeviceState.Effect.ReleaseAll: ReleaseAll(); break;
+            case DeviceState.Effect.ReleaseAll release: ReleaseAll(release.Former); break;
             case DeviceState.Effect.Unhandled unknown: Unhandled(unknown.Message); break;
             default: throw new InvalidOperationException(effect.GetType().Name);
         }
@@ -183,8 +183,6 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     {
         Timers.Cancel(nameof(DeviceState.Elapsed));
         _beatIsOut = false;
-        if (_state.Owner is { } owner)
-            _waiting.Add(owner);
         var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, Notices(epoch));
         _session = Context.ActorOf(SessionActor.Props(_found.Backend, Device, epoch, plan), $"session-{epoch}");
         Context.Watch(_session);
@@ -235,7 +233,6 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                     region.Tell(new DmaRegionState.SessionBegun(ready.Epoch));
                 foreach (var vector in _parts.Vectors)
                     vector.Tell(new InterruptProtocol.SessionReady(VectorOf(vector), ready.Epoch));
-                AnswerWaiting(ready);
                 break;
             case SessionLost lost:
                 _counters.Losses.AddOrUpdate(lost.Failure, 1, (_, count) => count + 1);
@@ -251,29 +248,29 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                 break;
             case DeviceProtocol.Quarantined quarantined:
                 _log.Error("{0} is quarantined: {1}", Device, quarantined.Why);
-                AnswerWaiting(quarantined);
                 break;
             default:
                 break;
         }
-        foreach (var watcher in _watchers)
-            watcher.Tell(announced);
-        // An owner hears of its device whether it watches or not.
-        if (_state.Owner is { } owner && announced is SessionLost && !_watchers.Contains(owner))
-            owner.Tell(announced);
+        Publish(announced, _state.Owner);
+    }
+
+    // Watchers, the owner, and those who wait for an answer; each once.
+    private void Publish(IEvent announced, IActorRef? owner)
+    {
+        var hearers = new HashSet<IActorRef>(_watchers);
+        if (owner is not null)
+            hearers.Add(owner);
+        if (announced is SessionReady or DeviceProtocol.Quarantined or Closed)
+        {
+            hearers.UnionWith(_waiting);
+            _waiting.Clear();
+        }
+        foreach (var hearer in hearers)
+            hearer.Tell(announced);
     }
 
     private static int VectorOf(IActorRef vector) => int.Parse(vector.Path.Name.AsSpan("vector-".Length));
-
-    private void AnswerWaiting(object answer)
-    {
-        foreach (var waiting in _waiting)
-        {
-            if (!_watchers.Contains(waiting))
-                waiting.Tell(answer);
-        }
-        _waiting.Clear();
-    }
 
     private void Revoke(IActorRef former, IActorRef by)
     {
@@ -290,7 +287,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             Context.Unwatch(actor);
     }
 
-    private void ReleaseAll()
+    private void ReleaseAll(IActorRef? owner)
     {
         Timers.CancelAll();
         DropNotices();
@@ -306,10 +303,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
         {
             _parts.Dispose();
         }
-        var closed = new Closed(Device);
-        AnswerWaiting(closed);
-        foreach (var watcher in _watchers)
-            watcher.Tell(closed);
+        Publish(new Closed(Device), owner);
     }
 
     // The handle is closed: what the session could reach may go.

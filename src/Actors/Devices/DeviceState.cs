@@ -48,6 +48,10 @@ internal abstract record DeviceState(DeviceState.Past History)
 
     public Step On(object message, Surroundings around) => (this, message) switch
     {
+        (Closed, Start or Take) when around.SessionHangs => Stay(this, new Effect.Refuse(
+            Errno.EBUSY,
+            $"Session {History.Epoch} of {around.Device} still hangs inside the kernel",
+            "Wait until the call returns, or reboot; then open it again.")),
         (Closed, Start start) => Begin(History with { Owner = start.Owner, Restarts = [] }),
         (_, Start start) when start.Owner.Equals(Owner) => Join(start.Owner, around),
         (_, Start) => Stay(this, new Effect.Refuse(Errno.EBUSY, $"{around.Device} is open for {Owner}", "Wait for its owner to close it, or take it over with TakeOver.")),
@@ -141,7 +145,7 @@ internal abstract record DeviceState(DeviceState.Past History)
         }
     }
 
-    private Step Finish(params ReadOnlySpan<Effect> first) => Stay(new Closed(History with { Owner = null }), [.. first, new Effect.ReleaseAll()]);
+    private Step Finish(params ReadOnlySpan<Effect> first) => Stay(new Closed(History with { Owner = null }), [.. first, new Effect.ReleaseAll(Owner)]);
 
     private static Step Stay(DeviceState state, params ReadOnlySpan<Effect> effects) => new(state, [.. effects]);
 
@@ -216,7 +220,7 @@ internal abstract record DeviceState(DeviceState.Past History)
         public sealed record RevokeBars : Effect;
 
         /// <summary>Stops DMA regions and vectors, frees memory, announces that the device is closed.</summary>
-        public sealed record ReleaseAll : Effect;
+        public sealed record ReleaseAll(IActorRef? Former) : Effect;
 
         public sealed record Unhandled(object Message) : Effect;
     }
