@@ -115,6 +115,12 @@ public sealed unsafe class Bar
         }
     }
 
+    /// <summary>A second accessor of the same registers, for one owner: it can be revoked without ending the session.</summary>
+    internal Bar Lend() => new(Info, _mapping, _trap);
+
+    /// <summary>Ends access through this accessor alone.</summary>
+    internal void Revoke() => _ended = true;
+
     /// <summary>
     /// Ends all access. The device's pages are replaced by empty ones before this returns, so that an access that has
     /// just passed its check touches nothing of the device, and the address range stays taken while anyone holds this object.
@@ -162,7 +168,7 @@ public sealed unsafe class Bar
         new(Errno.EINVAL, $"{width} bytes is no access width of BAR {Info.Index}", "Use 1, 2, 4 or 8.");
 
     private PciException Ended() =>
-        new(Errno.ENODEV, $"The session that BAR {Info.Index} belongs to has ended", "Wait for SessionReady and ask the device for the BAR again.");
+        new(Errno.ENODEV, $"The session that BAR {Info.Index} belongs to has ended, or its device was taken over", "Wait for SessionReady and ask the device for the BAR again; if it was taken over, only its owner can.");
 }
 
 /// <summary>The slow way to a BAR: one call for each access. Already checked for bounds and alignment.</summary>

@@ -26,6 +26,7 @@ internal static partial class LibC
     public const int MADV_POPULATE_WRITE = 23;
 
     public const int MREMAP_MAYMOVE = 1;
+    public const int MREMAP_FIXED = 2;
 
     public const uint MFD_CLOEXEC = 1;
     public const uint MFD_ALLOW_SEALING = 2;
@@ -40,8 +41,16 @@ internal static partial class LibC
     [LibraryImport("libc", SetLastError = true)]
     public static partial int madvise(nint address, nuint length, int advice);
 
+    /// <summary>Bytes of this process as a span; the caller knows that they are mapped and stay so.</summary>
+    // SAFETY: the address comes from a mapping that the caller keeps alive (DmaMemory holds its MemoryMapping), checked for bounds there.
+    public static unsafe Span<byte> SpanOf(ulong address, int length) => new((void*)address, length);
+
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint mremap(nint address, nuint oldSize, nuint newSize, int flags);
+
+    /// <summary>With MREMAP_FIXED.</summary>
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint mremap(nint address, nuint oldSize, nuint newSize, int flags, nint newAddress);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int memfd_create([MarshalAs(UnmanagedType.LPUTF8Str)] string name, uint flags);
@@ -65,11 +74,29 @@ internal sealed class MemoryMapping : SafeHandle
     /// <summary>Bytes, a multiple of the page size (of the huge page size under MAP_HUGETLB).</summary>
     public nuint Size { get; }
 
+    /// <summary>Maps memory, at an address aligned to <c>alignment</c> bytes, a power of two; 0: to the page.</summary>
     /// <exception cref="NativeException">As mmap(2).</exception>
-    public static MemoryMapping Create(nuint size, int protection, int flags, int fd = -1, long offset = 0)
+    public static MemoryMapping Create(nuint size, int protection, int flags, int fd = -1, long offset = 0, nuint alignment = 0)
     {
-        nint address = LibC.mmap(0, size, protection, flags, fd, offset);
-        return address != -1 ? new(address, size) : throw new NativeException("mmap", LibC.LastErrno);
+        nint address = LibC.mmap(0, size + alignment, protection, flags, fd, offset);
+        if (address == -1)
+            throw new NativeException("mmap", LibC.LastErrno);
+        if (alignment == 0)
+            return new(address, size);
+        // The range was taken longer by the alignment; what stands over on both sides is given back.
+        nuint head = (alignment - ((nuint)address & (alignment - 1))) & (alignment - 1);
+        if (head > 0)
+            _ = LibC.munmap(address, head);
+        if (alignment - head > 0)
+            _ = LibC.munmap(address + (nint)(head + size), alignment - head);
+        return new(address + (nint)head, size);
+    }
+
+    /// <exception cref="NativeException">As madvise(2).</exception>
+    public void Advise(int advice)
+    {
+        if (LibC.madvise(handle, Size, advice) != 0)
+            throw new NativeException("madvise", LibC.LastErrno);
     }
 
     /// <summary>

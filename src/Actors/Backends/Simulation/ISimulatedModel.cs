@@ -37,8 +37,8 @@ public interface ISimulatedSlot
     /// <summary>Whether the driver allows DMA and MSI.</summary>
     bool IsBusMaster { get; }
 
-    /// <summary>Whether any vector has a listener.</summary>
-    bool IsArmed { get; }
+    /// <summary>How many vectors the armed kind of interrupt has; 0 when none is armed.</summary>
+    int ArmedVectors { get; }
 
     /// <summary>Reads memory through the IOMMU. False: refused (a logged fault) or bus mastering is off; <paramref name="into"/> may be partly filled.</summary>
     bool TryRead(ulong iova, Span<byte> into);
@@ -87,5 +87,5 @@ public sealed record SimulatedShape
 /// <summary>One register window of a simulated function.</summary>
 /// <param name="Index">0 to 5.</param>
 /// <param name="Size">Bytes: a power of two, and for a shared one at least a page.</param>
-/// <param name="Shared">True: plain memory that the driver maps. False: each access is a call of the model.</param>
+/// <param name="Shared">True: plain memory that the driver maps; it stays mapped when memory decoding is turned off. False: each access is a call of the model.</param>
 public sealed record SimulatedBar(int Index, ulong Size, bool Shared);

@@ -133,10 +133,29 @@ public sealed class SimulatedDevice
     public void CorruptNextDma(int times = 1) => Script.CorruptNextDma(times);
 
     /// <summary>The device reports an uncorrectable error: <see cref="SessionNotice.DeviceError"/>.</summary>
-    public void ReportError() => Notify(SessionNotice.DeviceError);
+    public void ReportError() => With(f =>
+    {
+        f.Config.ReportError();
+        f.Session?.Notify(SessionNotice.DeviceError);
+        return true;
+    });
 
     /// <summary>The kernel asks for the device back: <see cref="SessionNotice.RemovalRequested"/>.</summary>
-    public void RequestRemoval() => Notify(SessionNotice.RemovalRequested);
+    public void RequestRemoval() => With(f =>
+    {
+        f.Session?.Notify(SessionNotice.RemovalRequested);
+        return true;
+    });
+
+    /// <summary>
+    /// Revokes the mappings of a range of memory and says so (<see cref="SessionNotice.Invalidation"/>), as a kernel module
+    /// with a notifier does. Real memory that goes away is noticed without it: its mappings are dropped silently.
+    /// </summary>
+    public void Invalidate(HostRange range) => With(f =>
+    {
+        f.Session?.Invalidate(range);
+        return true;
+    });
 
     /// <summary>Pulls the device out, without a word before. Watchers hear of it.</summary>
     public void SurpriseRemove()
@@ -192,11 +211,14 @@ public sealed class SimulatedDevice
         using (function.Sync.EnterScope())
         {
             function.Session = null;
+            function.Config.Close();
             function.Release();
         }
 
         Interlocked.Decrement(ref _openSessions);
     }
+
+    internal FunctionTemplate Template(SimulatedShape shape) => _backend.Templates.For(shape);
 
     internal long[] Counters(IReadOnlyList<VectorInfo> kinds)
     {
@@ -227,12 +249,6 @@ public sealed class SimulatedDevice
     private SimulatedFunction Plug() => new(this, _backend.Clock, _backend.Iommu, _model);
 
     private bool IsShared(int bar) => With(f => f.Info.Bars.Any(b => b.Index == bar && b.Mapped.Count > 0));
-
-    private void Notify(SessionNotice notice) => With(f =>
-    {
-        f.Session?.Notify(notice);
-        return true;
-    });
 
     private T? With<T>(Func<SimulatedFunction, T> ask)
     {

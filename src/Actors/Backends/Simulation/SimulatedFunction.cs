@@ -19,10 +19,11 @@ internal sealed class SimulatedFunction : ISimulatedSlot
         _device = device;
         _clock = clock;
         _model = model(this);
+        _model.Shape.Check();
         Info = _model.Shape.Describe(iommu);
         Vectors = new(Info.Vectors, device.Counters(Info.Vectors));
         Iommu = new(iommu, device.Faults);
-        Config = new(_model.Shape, this);
+        Config = new(device.Template(_model.Shape), this, device.Name);
         _model.Reset();
     }
 
@@ -46,7 +47,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
 
     public bool IsBusMaster => Config.IsBusMaster && !Removed;
 
-    public bool IsArmed => Vectors.Armed is not null;
+    public int ArmedVectors => Vectors.Count;
 
     public bool TryRead(ulong iova, Span<byte> into)
     {

@@ -16,6 +16,9 @@ internal sealed class SimulatedVectors(IReadOnlyList<VectorInfo> kinds, long[] t
     /// <summary>The kind that is armed; null for none.</summary>
     public VectorKind? Armed { get; private set; }
 
+    /// <summary>How many vectors the armed kind has; 0 for none.</summary>
+    public int Count => _eventFds.Length;
+
     /// <summary>INTx is held back by the COMMAND register.</summary>
     public bool IntxDisabled { get; private set; }
 

@@ -35,6 +35,8 @@ public sealed class SimulationBackend : IPciBackend
 
     internal SimulationClock Clock { get; } = new();
 
+    internal FunctionTemplate.Cache Templates { get; } = new();
+
     internal IommuInfo Iommu { get; }
 
     internal LockedMemory Locked { get; }

@@ -24,14 +24,13 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
 
     public ulong ReadConfig(int offset, int width)
     {
-        CheckConfig(offset, width);
         using var scope = Enter(SimulatedCall.ReadConfig, evenIfRemoved: true);
-        return function.Removed ? ulong.MaxValue >> (64 - (8 * width)) : function.Config.Read(offset, width);
+        ulong value = function.Config.Read(offset, width); // also where it was removed: it checks the access
+        return function.Removed ? ulong.MaxValue >> (64 - (8 * width)) : value;
     }
 
     public void WriteConfig(int offset, int width, ulong value)
     {
-        CheckConfig(offset, width);
         using var scope = Enter(SimulatedCall.WriteConfig, evenIfRemoved: true);
         if (!function.Removed)
             function.Config.Write(offset, width, value);
@@ -58,7 +57,7 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         try
         {
             foreach (var piece in pieces)
-                mappings.Add(SimulatedMapping.Pin(piece, locked, Invalidated));
+                mappings.Add(SimulatedMapping.Pin(piece, locked));
             using var scope = Enter();
             function.Iommu.Check(pieces); // again: another thread may have mapped meanwhile
             function.Iommu.Insert(mappings);
@@ -88,6 +87,7 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         ArgumentNullException.ThrowIfNull(eventFds);
         using var scope = Enter(SimulatedCall.Arm);
         function.Vectors.Arm(kind, start, eventFds);
+        function.Config.SetEnabled(kind, true);
         device.Script.Record(SimulatedCall.Arm);
         function.StateChanged();
     }
@@ -96,6 +96,7 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
     {
         using var scope = Enter(SimulatedCall.Disarm);
         function.Vectors.Disarm(kind);
+        function.Config.SetEnabled(kind, function.Vectors.Armed == kind);
         device.Script.Record(SimulatedCall.Disarm);
         function.StateChanged();
     }
@@ -156,7 +157,11 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
             function.Reset();
             device.Script.Record(SimulatedCall.Reset);
             if (function.Vectors.Armed is { } kind)
+            {
                 function.Vectors.Disarm(kind);
+                function.Config.SetEnabled(kind, false);
+            }
+
             device.Script.Record(SimulatedCall.Disarm);
             function.StateChanged();
             mappings = function.Iommu.RemoveAll();
@@ -176,12 +181,12 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
     /// <summary>Signals a notice. Under the function's lock.</summary>
     public void Notify(SessionNotice notice) => _notices[(int)notice]?.Signal();
 
-    private void Invalidated(SimulatedMapping mapping)
+    /// <summary>Revokes what lies on a range of memory, as a kernel's notifier does. Under the function's lock.</summary>
+    public void Invalidate(HostRange range)
     {
-        using var scope = function.Sync.EnterScope();
-        if (_ended)
-            return;
-        _invalidations.Add(mapping.Piece.Host);
+        foreach (var mapping in function.Iommu.On(range))
+            mapping.Drop();
+        _invalidations.Add(range);
         Notify(SessionNotice.Invalidation);
     }
 
@@ -200,13 +205,5 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         throw _ended
             ? new PciException(Errno.ENODEV, $"This session of {device.Id} has ended", "Open the device again.")
             : new PciException(Errno.ENODEV, $"{device.Id} was removed", "Plug it in and open it again.", SessionFailure.SurpriseRemoval);
-    }
-
-    private void CheckConfig(int offset, int width)
-    {
-        if (width is not (1 or 2 or 4 or 8) || (offset & (width - 1)) != 0)
-            throw new PciException(Errno.EINVAL, $"{width} bytes at offset 0x{offset:x} are no aligned access of configuration space", "Use 1, 2, 4 or 8 bytes at a multiple of the width.");
-        if (offset < 0 || offset > Info.ConfigSize - width)
-            throw new PciException(Errno.EFAULT, $"{width} bytes at offset 0x{offset:x} are past the end of configuration space, which has {Info.ConfigSize} bytes", "Stay within the space.");
     }
 }

@@ -1,0 +1,57 @@
+using Akka.Configuration;
+using Akka.Configuration.Hocon;
+
+namespace Riser.Actors;
+
+/// <summary>Reads HOCON and says what is wrong in words: the key, its value, and what it should be.</summary>
+internal static class ConfigReader
+{
+    /// <summary>A duration that is not negative, such as 500ms, 10s or 1m.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is no duration.</exception>
+    public static TimeSpan Time(this Config config, string section, string key)
+    {
+        try
+        {
+            var time = config.GetTimeSpan(key, @default: null, allowInfinite: false);
+            if (time >= TimeSpan.Zero)
+                return time;
+        }
+        catch (Exception problem) when (problem is FormatException or OverflowException or ArgumentException)
+        {
+            throw Wrong(config, section, key, "a duration: a number with ms, s, m or h", problem);
+        }
+        throw Wrong(config, section, key, "a duration of 0 or more");
+    }
+
+    /// <summary>A whole number within limits.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is not such a number.</exception>
+    public static int Count(this Config config, string section, string key, int least, int most)
+    {
+        if (int.TryParse(config.GetString(key), out int number) && number >= least && number <= most)
+            return number;
+        throw Wrong(config, section, key, $"a whole number from {least} to {most}");
+    }
+
+    /// <summary>Refuses keys of <paramref name="actual"/> that <paramref name="reference"/> does not have.</summary>
+    /// <param name="actual">What a user wrote, laid over the reference.</param>
+    /// <param name="reference">Every key there is.</param>
+    /// <param name="path">Where in the whole configuration the two begin.</param>
+    /// <param name="free">Paths below which any key is a name that the user chose.</param>
+    /// <exception cref="ConfigurationException">A key is unknown; the message names it and its neighbours.</exception>
+    public static void RefuseUnknownKeys(HoconObject actual, HoconObject reference, string path, IReadOnlySet<string> free)
+    {
+        foreach (var (key, value) in actual.Items)
+        {
+            string full = $"{path}.{key}";
+            if (free.Contains(path))
+                continue;
+            if (!reference.Items.TryGetValue(key, out var known))
+                throw new ConfigurationException($"'{full}' is not a key of Riser. Keys of '{path}' are: {string.Join(", ", reference.Items.Keys.Order(StringComparer.Ordinal))}.");
+            if (value.IsObject() && known.IsObject())
+                RefuseUnknownKeys(value.GetObject(), known.GetObject(), full, free);
+        }
+    }
+
+    private static ConfigurationException Wrong(Config config, string section, string key, string expected, Exception? inner = null) =>
+        new($"{section}.{key} is '{config.GetString(key)}'; it must be {expected}.", inner);
+}

@@ -1,0 +1,83 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Riser.Actors.Backends;
+using Riser.Actors.Devices;
+
+namespace Riser.Actors;
+
+/// <summary>
+/// Where a program starts: the devices of this node, as actors of an <see cref="ActorSystem"/> of its own. Configured by the
+/// <c>riser</c> section of that system's HOCON, with reference.conf behind it. Thread-safe.
+/// </summary>
+/// <example>
+/// <code>
+/// var runtime = DeviceRuntime.For(system);
+/// IActorRef device = await runtime.FindAsync(DeviceId.Parse("sim:pony0"));
+/// </code>
+/// </example>
+public sealed class DeviceRuntime : IExtension
+{
+    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(30); // discovery reads sysfs; anything longer is a hang
+    private static readonly HashSet<string> s_free = new(StringComparer.Ordinal) { "riser.backends", "riser.backends.sim.devices" };
+
+    private readonly IReadOnlyList<IPciBackend> _backends;
+
+    internal DeviceRuntime(ExtendedActorSystem system)
+    {
+        ReferenceConfig.AddTo(system);
+        var riser = system.Settings.Config.GetConfig("riser");
+        ConfigReader.RefuseUnknownKeys(riser.Root.GetObject(), DefaultConfig.GetConfig("riser").Root.GetObject(), "riser", s_free);
+        var settings = DeviceSettings.From(riser);
+        _backends = BackendLoader.Load(riser);
+        Node = system.ActorOf(NodeActor.Props(_backends, settings), "riser");
+        CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseBeforeActorSystemTerminate, "close-devices", async () =>
+        {
+            await Node.Ask(new NodeProtocol.CloseAll(), settings.EndTimeout + settings.OpenTimeout).ConfigureAwait(false);
+            return Akka.Done.Instance;
+        });
+    }
+
+    /// <summary>reference.conf: every key and its default.</summary>
+    public static Config DefaultConfig => ReferenceConfig.Default;
+
+    /// <summary>The node; understands <see cref="NodeProtocol"/>.</summary>
+    public IActorRef Node { get; }
+
+    /// <summary>The runtime of a system; started by the first call.</summary>
+    /// <exception cref="ConfigurationException">The configuration has an unknown key, or a value that makes no sense; the message names it.</exception>
+    public static DeviceRuntime For(ActorSystem system) => system.WithExtension<DeviceRuntime, DeviceRuntimeProvider>();
+
+    /// <summary>Finds a device; its actor understands <see cref="DeviceProtocol"/> and stays valid for the node's life.</summary>
+    /// <exception cref="PciException">ENODEV: there is no such device; the message names those that are there.</exception>
+    public async Task<IActorRef> FindAsync(DeviceId device, CancellationToken cancellation = default)
+    {
+        object answer = await Node.Ask<object>(new NodeProtocol.FindDevice(device), s_answer, cancellation).ConfigureAwait(false);
+        return answer switch
+        {
+            NodeProtocol.DeviceFound found => found.Actor,
+            Refused refused => throw refused.ToException(),
+            _ => throw new InvalidOperationException($"Unexpected answer: {answer}"),
+        };
+    }
+
+    /// <summary>Lists the devices that are there now, in order of id.</summary>
+    public async Task<IReadOnlyList<NodeProtocol.DeviceFound>> ListAsync(CancellationToken cancellation = default)
+    {
+        var answer = await Node.Ask<NodeProtocol.Devices>(new NodeProtocol.ListDevices(), s_answer, cancellation).ConfigureAwait(false);
+        return answer.All;
+    }
+
+    /// <summary>One of the enabled backends, e.g. the simulation, to script its devices.</summary>
+    /// <exception cref="InvalidOperationException">It is not enabled.</exception>
+    public T Backend<T>()
+        where T : class, IPciBackend =>
+        _backends.OfType<T>().FirstOrDefault()
+        ?? throw new InvalidOperationException($"{typeof(T).Name} is not enabled. Add it to riser.backends.enabled, which is [{string.Join(", ", _backends.Select(b => b.Name))}].");
+}
+
+/// <summary>Makes the <see cref="DeviceRuntime"/> of an actor system.</summary>
+public sealed class DeviceRuntimeProvider : ExtensionIdProvider<DeviceRuntime>
+{
+    /// <inheritdoc/>
+    public override DeviceRuntime CreateExtension(ExtendedActorSystem system) => new(system);
+}

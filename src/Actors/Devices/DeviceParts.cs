@@ -1,0 +1,110 @@
+using Akka.Actor;
+using Riser.Actors.Backends;
+using Riser.Actors.Dma;
+using Riser.Actors.Interop;
+using Riser.Actors.Interrupts;
+
+namespace Riser.Actors.Devices;
+
+/// <summary>
+/// A device's DMA regions and vectors, and what of them every session has to set up. Held by the device's actor alone.
+/// It owns memory and eventfds and gives them back only when no session can reach them.
+/// </summary>
+internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
+{
+    private readonly Dictionary<IActorRef, (DmaRegionCell Cell, List<DmaPiece> Mapped)> _regions = [];
+    private readonly SortedDictionary<int, (VectorChannel Channel, IActorRef Actor)> _vectors = [];
+    private ulong _lockedBytes;
+
+    public IEnumerable<IActorRef> Regions => _regions.Keys;
+
+    public IEnumerable<IActorRef> Vectors => _vectors.Values.Select(v => v.Actor);
+
+    /// <summary>The kind of vector in use; null when none is open.</summary>
+    public VectorKind? Kind => _vectors.Count == 0 ? null : _vectors.First().Value.Channel.Kind;
+
+    /// <summary>Everything that is to be mapped in the present or next session.</summary>
+    public IReadOnlyList<DmaPiece> Pieces => [.. _regions.Values.SelectMany(r => r.Mapped)];
+
+    /// <summary>The eventfds by vector number, with gaps where a vector is not open.</summary>
+    public IReadOnlyList<EventFdHandle?> EventFds
+    {
+        get
+        {
+            var fds = new EventFdHandle?[_vectors.Count == 0 ? 0 : _vectors.Keys.Max() + 1];
+            foreach (var (vector, part) in _vectors)
+                fds[vector] = part.Channel.EventFd;
+            return fds;
+        }
+    }
+
+    public void AddRegion(IActorRef region, DmaRegionCell cell) => _regions.Add(region, (cell, []));
+
+    public bool IsRegion(IActorRef actor) => _regions.ContainsKey(actor);
+
+    public IReadOnlyList<DmaPiece> PiecesOf(IActorRef region) => _regions.TryGetValue(region, out var part) ? part.Mapped : [];
+
+    public void Mapped(IActorRef region, IReadOnlyList<DmaPiece> pieces)
+    {
+        if (!_regions.TryGetValue(region, out var part))
+            return;
+        part.Mapped.AddRange(pieces);
+        Lock(BytesOf(pieces), 0);
+    }
+
+    public void Unmapped(IActorRef region, IReadOnlyList<IovaRange> ranges)
+    {
+        if (!_regions.TryGetValue(region, out var part))
+            return;
+        var gone = ranges.ToHashSet();
+        Lock(0, BytesOf(part.Mapped.Where(piece => gone.Contains(piece.Range))));
+        part.Mapped.RemoveAll(piece => gone.Contains(piece.Range));
+    }
+
+    /// <summary>A region whose pieces no session maps any more.</summary>
+    public void DropRegion(IActorRef region)
+    {
+        if (_regions.Remove(region, out var part))
+            part.Cell.Dispose();
+    }
+
+    public void AddVectors(IReadOnlyList<(VectorChannel Channel, IActorRef Actor)> vectors)
+    {
+        foreach (var vector in vectors)
+            _vectors.Add(vector.Channel.Vector, vector);
+        counters.Add([.. vectors.Select(v => v.Channel)]);
+    }
+
+    public VectorChannel? Channel(int vector) => _vectors.TryGetValue(vector, out var part) ? part.Channel : null;
+
+    public IActorRef? Vector(int vector) => _vectors.TryGetValue(vector, out var part) ? part.Actor : null;
+
+    /// <summary>Counts everything that was signalled up to now.</summary>
+    public DeviceProtocol.DeviceCounts Count()
+    {
+        foreach (var (channel, _) in _vectors.Values)
+            channel.Drain();
+        return new(_vectors.Count, counters.Interrupts, counters.Messages, counters.Triggers, _regions.Count, _lockedBytes);
+    }
+
+    /// <summary>Only when there is no session: memory and eventfds go.</summary>
+    public void Dispose()
+    {
+        foreach (var (cell, _) in _regions.Values)
+            cell.Dispose();
+        _regions.Clear();
+        Lock(0, _lockedBytes);
+        foreach (var (channel, _) in _vectors.Values)
+            channel.Dispose();
+        counters.Close([.. _vectors.Values.Select(v => v.Channel)]);
+        _vectors.Clear();
+    }
+
+    private static ulong BytesOf(IEnumerable<DmaPiece> pieces) => pieces.Aggregate(0UL, (sum, piece) => sum + piece.Host.Size);
+
+    private void Lock(ulong more, ulong less)
+    {
+        _lockedBytes = _lockedBytes + more - less;
+        counters.LockedBytes = (long)_lockedBytes;
+    }
+}

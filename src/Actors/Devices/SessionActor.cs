@@ -1,0 +1,255 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Akka.Event;
+using Riser.Actors.Backends;
+using Riser.Actors.Dma;
+using static Riser.Actors.Devices.SessionProtocol;
+
+namespace Riser.Actors.Devices;
+
+/// <summary>
+/// Owns the opened handle of one session. Crash-only: whatever goes wrong, the device ends it and makes another. It runs on the
+/// session dispatcher, where calls may block; its parent, the device, is the only one that talks to it.
+/// </summary>
+/// <remarks>
+/// No command is lost: one that fails the session, and all that stand behind it, are answered with
+/// <see cref="DeviceProtocol.SessionLost"/>. After a crash the next incarnation only does that.
+/// </remarks>
+internal sealed class SessionActor : UntypedActor
+{
+    private readonly IPciBackend _backend;
+    private readonly DeviceId _device;
+    private readonly long _epoch;
+    private readonly Plan _plan;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly List<Bar> _lent = [];
+    private IPciSession? _session;
+    private Failed? _failed; // from then on nothing reaches the device
+
+    public SessionActor(IPciBackend backend, DeviceId device, long epoch, Plan plan)
+    {
+        _backend = backend;
+        _device = device;
+        _epoch = epoch;
+        _plan = plan;
+    }
+
+    public static Props Props(IPciBackend backend, DeviceId device, long epoch, Plan plan) =>
+        Akka.Actor.Props.Create(() => new SessionActor(backend, device, epoch, plan)).WithDispatcher("riser.session-dispatcher");
+
+    protected override void PreStart() => Self.Tell(Start.Instance);
+
+    protected override void PreRestart(Exception reason, object message)
+    {
+        CloseHandle();
+        if (message is Run run)
+            Context.Parent.Tell(new Ran(run.Id, _epoch, Lost(run.Command, SessionFailure.Crash, reason.Message)));
+    }
+
+    protected override void PostRestart(Exception reason) => Fail(SessionFailure.Crash, Errno.EIO, $"{reason.GetType().Name}: {reason.Message}");
+
+    protected override void PostStop() => CloseHandle();
+
+    protected override void OnReceive(object message)
+    {
+        switch (message)
+        {
+            case Start:
+                Open();
+                break;
+            case Run run when _failed is { } failed:
+                Context.Parent.Tell(new Ran(run.Id, _epoch, Lost(run.Command, failed.Failure, failed.Why)));
+                break;
+            case Run run:
+                Context.Parent.Tell(new Ran(run.Id, _epoch, Answer(run.Command)));
+                break;
+            case Beat:
+                Look();
+                break;
+            case End:
+                CloseHandle();
+                Context.Parent.Tell(new Ended(_epoch));
+                Context.Stop(Self);
+                break;
+            default:
+                Unhandled(message);
+                break;
+        }
+    }
+
+    private void Open()
+    {
+        using var activity = Trace("riser.session.open");
+        try
+        {
+            _session = _backend.Open(_device);
+            foreach (var (notice, eventFd) in _plan.Notices)
+                _session.Connect(notice, eventFd);
+            if (_plan.Pieces.Count > 0)
+                _session.Map(_plan.Pieces);
+            if (_plan.Kind is { } kind)
+                _session.Arm(kind, 0, _plan.EventFds);
+            Context.Parent.Tell(new Opened(_epoch, _session.Info));
+        }
+        catch (PciException refusal)
+        {
+            Fail(refusal.Failure ?? SessionFailure.OpenFailed, refusal.Errno, refusal.Message);
+        }
+    }
+
+    private object Answer(object command)
+    {
+        try
+        {
+            return Carry(command, _session ?? throw new InvalidOperationException("A session takes commands only after it has opened."));
+        }
+        catch (PciException refusal) when (refusal.Failure is null)
+        {
+            return Refused.Because(command, refusal);
+        }
+        catch (PciException fault)
+        {
+            Fail(fault.Failure!.Value, fault.Errno, fault.Message);
+            return Lost(command, fault.Failure.Value, fault.Message);
+        }
+    }
+
+    private object Carry(object command, IPciSession session)
+    {
+        switch (command)
+        {
+            case DeviceProtocol.ReadBar read:
+                return new DeviceProtocol.BarValue(read.Bar, read.Offset, read.Width, session.Bar(read.Bar).Read(read.Offset, read.Width));
+            case DeviceProtocol.WriteBar write:
+                session.Bar(write.Bar).Write(write.Offset, write.Width, write.Value);
+                return new DeviceProtocol.BarWritten(write.Bar, write.Offset, write.Width);
+            case DeviceProtocol.ReadConfig read:
+                return new DeviceProtocol.ConfigValue(read.Offset, read.Width, session.ReadConfig(read.Offset, read.Width));
+            case DeviceProtocol.WriteConfig write:
+                session.WriteConfig(write.Offset, write.Width, write.Value);
+                return new DeviceProtocol.ConfigWritten(write.Offset, write.Width);
+            case DeviceProtocol.Reset:
+                using (Trace("riser.device.reset"))
+                    session.Reset();
+                return new DeviceProtocol.ResetDone(_device);
+            case LendBar lend:
+                var bar = session.Bar(lend.Bar).Lend();
+                _lent.Add(bar);
+                return new DeviceProtocol.BarOpened(bar, _epoch);
+            case RevokeBars:
+                EndLent();
+                return Done.Instance;
+            case DmaMapping.Add add:
+                using (Trace("riser.dma.map"))
+                    session.Map(add.Pieces);
+                return new DmaMapping.Done(_epoch);
+            case DmaMapping.Remove remove:
+                using (Trace("riser.dma.unmap"))
+                    Unmap(remove, session);
+                return new DmaMapping.Done(_epoch);
+            case ArmVectors arm:
+                Arm(arm, session);
+                return Done.Instance;
+            case MaskVector mask:
+                session.Mask(mask.Kind, mask.Vector, mask.Masked);
+                return Done.Instance;
+            case TriggerVector trigger:
+                for (int i = 0; i < trigger.Times; i++)
+                    session.Trigger(trigger.Kind, trigger.Vector, 1);
+                return Done.Instance;
+            case TakeInvalidations:
+                return new InvalidationsTaken(session.TakeInvalidations());
+            default:
+                throw new InvalidOperationException($"No session command: {command.GetType()}.");
+        }
+    }
+
+    // One call for each run of neighbours, which is nearly always one. Vectors that are armed already are not touched.
+    private static void Arm(ArmVectors arm, IPciSession session)
+    {
+        for (int first = 0, next; first < arm.Vectors.Count; first = next)
+        {
+            for (next = first + 1; next < arm.Vectors.Count && arm.Vectors[next].Vector == arm.Vectors[next - 1].Vector + 1;)
+                next++;
+            try
+            {
+                session.Arm(arm.Kind, arm.Vectors[first].Vector, [.. arm.Vectors.Skip(first).Take(next - first).Select(v => v.EventFd)]);
+            }
+            catch (PciException refusal) when (refusal.Failure is null && first > 0)
+            {
+                throw new PciException(refusal.Errno, refusal.Why, refusal.Fix, SessionFailure.CallFailed, refusal); // half of it is done
+            }
+        }
+    }
+
+    // The region asks only for what it has; a refusal means that nobody knows any more what is mapped.
+    private static void Unmap(DmaMapping.Remove remove, IPciSession session)
+    {
+        try
+        {
+            foreach (var range in remove.Ranges)
+                session.Unmap(range);
+        }
+        catch (PciException refusal) when (refusal.Failure is null)
+        {
+            throw new PciException(refusal.Errno, refusal.Why, refusal.Fix, SessionFailure.CallFailed, refusal);
+        }
+    }
+
+    /// <summary>A device that is gone reads as all ones, also where nobody is told of it.</summary>
+    private void Look()
+    {
+        if (_failed is null && _session is { } session)
+        {
+            try
+            {
+                if (session.ReadConfig(0, 4) == uint.MaxValue)
+                    Fail(SessionFailure.SurpriseRemoval, Errno.ENODEV, "its configuration space reads as all ones");
+            }
+            catch (PciException fault)
+            {
+                Fail(fault.Failure ?? SessionFailure.CallFailed, fault.Errno, fault.Message);
+            }
+        }
+        Context.Parent.Tell(new Beating(_epoch));
+    }
+
+    private void Fail(SessionFailure failure, Errno errno, string why)
+    {
+        _failed ??= new Failed(_epoch, failure, errno, why);
+        Context.Parent.Tell(_failed);
+    }
+
+    private DeviceProtocol.SessionLost Lost(object command, SessionFailure failure, string why) => new(_device, _epoch, failure, why, command);
+
+    private void CloseHandle()
+    {
+        EndLent();
+        if (_session is null)
+            return;
+        using var activity = Trace("riser.session.end");
+        try
+        {
+            _session.Dispose();
+        }
+        catch (PciException fault)
+        {
+            _log.Warning("Session {0} of {1} ended with an error: {2}", _epoch, _device, fault.Message);
+        }
+        _session = null;
+    }
+
+    private Activity? Trace(string name) => Telemetry.Activities.StartActivity(name)?.SetTag("hw.id", _device.ToString()).SetTag("riser.epoch", _epoch);
+
+    private void EndLent()
+    {
+        foreach (var bar in _lent)
+            bar.Revoke();
+        _lent.Clear();
+    }
+
+    private sealed record Start
+    {
+        public static readonly Start Instance = new();
+    }
+}

@@ -1,0 +1,59 @@
+using Riser.Actors.Backends;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Devices;
+
+/// <summary>What a device and its session say to each other.</summary>
+internal static class SessionProtocol
+{
+    /// <summary>Everything a new session sets up before it is ready: the state of its device, ready to be laid over a fresh handle.</summary>
+    /// <param name="Pieces">Every mapping, at its old IOVA.</param>
+    /// <param name="Kind">The kind of vector in use.</param>
+    /// <param name="EventFds">By vector number; null where a vector is not open.</param>
+    /// <param name="Notices">Where the session's own notices go.</param>
+    public sealed record Plan(
+        IReadOnlyList<DmaPiece> Pieces,
+        VectorKind? Kind,
+        IReadOnlyList<EventFdHandle?> EventFds,
+        IReadOnlyDictionary<SessionNotice, EventFdHandle> Notices);
+
+    /// <summary>Carries out one command; answered by <see cref="Ran"/>, whatever happens.</summary>
+    public sealed record Run(long Id, object Command);
+
+    public sealed record Ran(long Id, long Epoch, object Reply);
+
+    public sealed record Opened(long Epoch, SessionInfo Info);
+
+    public sealed record Failed(long Epoch, SessionFailure Failure, Errno Errno, string Why);
+
+    /// <summary>Ends the session in order. Everything that was sent before has been answered when <see cref="Ended"/> comes.</summary>
+    public sealed record End;
+
+    public sealed record Ended(long Epoch);
+
+    /// <summary>Asks whether the session and its device are alive.</summary>
+    public sealed record Beat;
+
+    public sealed record Beating(long Epoch);
+
+    public sealed record ArmVectors(VectorKind Kind, IReadOnlyList<(int Vector, EventFdHandle EventFd)> Vectors);
+
+    public sealed record MaskVector(VectorKind Kind, int Vector, bool Masked);
+
+    public sealed record TriggerVector(VectorKind Kind, int Vector, int Times);
+
+    public sealed record LendBar(int Bar);
+
+    /// <summary>Ends every register accessor that was lent to the former owner.</summary>
+    public sealed record RevokeBars;
+
+    public sealed record TakeInvalidations;
+
+    public sealed record InvalidationsTaken(IReadOnlyList<HostRange> Ranges);
+
+    /// <summary>Carried out; there is nothing to say.</summary>
+    public sealed record Done
+    {
+        public static readonly Done Instance = new();
+    }
+}

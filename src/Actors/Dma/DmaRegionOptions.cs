@@ -1,0 +1,40 @@
+using Riser.Actors.Backends;
+
+namespace Riser.Actors.Dma;
+
+/// <summary>What a new DMA region is to be.</summary>
+/// <param name="Memory">The memory; the region owns it from now on.</param>
+/// <param name="Iova">Where the device shall see it, aligned to the IOMMU's page size; null lets the region choose.</param>
+/// <param name="Access">What the device may do.</param>
+/// <param name="Policy">What happens when the memory goes away.</param>
+public sealed record DmaRegionOptions(
+    DmaMemory Memory,
+    ulong? Iova = null,
+    DmaAccess Access = DmaAccess.ReadWrite,
+    InvalidationPolicy Policy = InvalidationPolicy.Fail);
+
+/// <summary>What a DMA region does once memory under it has gone away and nothing can reach it any more.</summary>
+public enum InvalidationPolicy
+{
+    /// <summary>It stays <c>Invalidated</c>; its owner decides.</summary>
+    Fail,
+
+    /// <summary>What is left under the same addresses (after DONTNEED or REMOVE: fresh pages) is mapped again at the same IOVAs.</summary>
+    Remap,
+}
+
+/// <summary>How memory went away.</summary>
+public enum InvalidationCause
+{
+    /// <summary>munmap, or another mapping laid over it.</summary>
+    Unmapped,
+
+    /// <summary>mremap.</summary>
+    Moved,
+
+    /// <summary>The content was dropped under a living address: MADV_DONTNEED, MADV_REMOVE, truncate, hole punching.</summary>
+    Dropped,
+
+    /// <summary>The process that owned it is gone.</summary>
+    Exited,
+}

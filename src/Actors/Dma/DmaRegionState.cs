@@ -1,0 +1,250 @@
+using Akka.Actor;
+using Riser.Actors.Backends;
+using static Riser.Actors.Dma.DmaProtocol;
+
+namespace Riser.Actors.Dma;
+
+/// <summary>
+/// What a DMA region is, without an actor around it: a message goes in, the next state and what to do come out.
+/// <code>
+/// Detached ◀──Unmap── Mapped ──session lost──▶ Waiting ──session ready──▶ Mapped
+///     └─────Map─────▶   │ memory gone: touched pieces are unmapped; some are left: Mapped, none: Invalidated
+///                       └── policy Remap: dropped content is mapped again ──▶ Mapped
+/// Busy: one request is with the device; commands wait, in order.
+/// </code>
+/// </summary>
+internal abstract record DmaRegionState
+{
+    private DmaRegionState()
+    {
+    }
+
+    /// <summary>Pieces that belong to the region and are mapped, or would be if there were a session.</summary>
+    public abstract IReadOnlyList<RegionPiece> Pieces { get; init; }
+
+    /// <summary>Pieces whose memory went away. They are not mapped; their IOVAs stay reserved.</summary>
+    public IReadOnlyList<RegionPiece> Lost { get; init; } = [];
+
+    public sealed record Detached(IReadOnlyList<RegionPiece> Pieces) : DmaRegionState
+    {
+        public override IReadOnlyList<RegionPiece> Pieces { get; init; } = Pieces;
+    }
+
+    public sealed record Mapped(IReadOnlyList<RegionPiece> Pieces, long Epoch) : DmaRegionState
+    {
+        public override IReadOnlyList<RegionPiece> Pieces { get; init; } = Pieces;
+    }
+
+    public sealed record Waiting(IReadOnlyList<RegionPiece> Pieces) : DmaRegionState
+    {
+        public override IReadOnlyList<RegionPiece> Pieces { get; init; } = Pieces;
+    }
+
+    public sealed record Invalidated : DmaRegionState
+    {
+        public override IReadOnlyList<RegionPiece> Pieces { get; init; } = [];
+    }
+
+    /// <summary>A request is with the device. <paramref name="Before"/> is where a refusal or a lost session leads back to.</summary>
+    public sealed record Busy(DmaRegionState Before, Operation Request, ICommand? Command, IActorRef ReplyTo) : DmaRegionState
+    {
+        public override IReadOnlyList<RegionPiece> Pieces { get => Before.Pieces; init => throw new NotSupportedException(); }
+
+        public Step Finish(DmaMapping.Done done, InvalidationPolicy policy)
+        {
+            switch (Request)
+            {
+                case Operation.Add add:
+                    var added = new PiecesAdded(RangesOf(add.Pieces));
+                    return Leave(new Mapped([.. Pieces, .. add.Pieces], done.Epoch) { Lost = Lost }, added);
+                case Operation.Remove remove:
+                    IReadOnlyList<RegionPiece> removed = [.. Pieces.Where(p => remove.Ranges.Contains(p.Mapping.Range))];
+                    return Leave(Without(Before, removed, keepLost: false), new PiecesRemoved(remove.Ranges), new Effect.Free(removed));
+                case Operation.MapAll:
+                    IReadOnlyList<RegionPiece> all = [.. Pieces, .. Lost];
+                    return Leave(new Mapped(all, done.Epoch), new DmaProtocol.Mapped(RangesOf(all), done.Epoch));
+                case Operation.UnmapAll:
+                    return Leave(new Detached(Pieces) { Lost = Lost }, new Unmapped(RangesOf(Pieces)));
+                case Operation.Release:
+                    return To(new Detached(Pieces) { Lost = Lost }, new Effect.Publish(new Unmapped(RangesOf(Pieces))), new Effect.Reply(ReplyTo, new Released()), new Effect.Stop());
+                case Operation.Invalidate gone:
+                    Effect[] told = [.. gone.Touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, gone.Cause)))];
+                    var less = Without(Before, gone.Touched, keepLost: true);
+                    if (policy == InvalidationPolicy.Remap && gone.Cause == InvalidationCause.Dropped)
+                        return To(new Busy(less, new Operation.Remap(gone.Touched), null, ActorRefs.NoSender) { Lost = less.Lost }, [.. told, new Effect.AskDevice(new DmaMapping.Add(Wire(gone.Touched)))]);
+                    return To(less, [.. told, new Effect.Resume()]);
+                case Operation.Remap again:
+                    IReadOnlyList<RegionPiece> whole = [.. Pieces, .. again.Touched];
+                    return Leave(new Mapped(whole, done.Epoch) { Lost = [.. Lost.Except(again.Touched)] }, new DmaProtocol.Mapped(RangesOf(whole), done.Epoch));
+                default:
+                    throw new InvalidOperationException(Request.GetType().Name);
+            }
+        }
+
+        /// <summary>Refused: all is as it was before. A refused remap leaves its pieces lost.</summary>
+        public Step Fail(Refused refused) =>
+            To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, refused with { Command = Command })], .. Undo(), new Effect.Resume()]);
+
+        /// <summary>
+        /// The session took the request with it; it changed nothing. That the session is gone is told by a message of its own, which waits behind
+        /// this answer. Memory that is gone must not be mapped in the next session: the device is asked again.
+        /// </summary>
+        public Step Lose(DmaProtocol.SessionLost lost) => Request is Operation.Invalidate gone
+            ? To(this, new Effect.AskDevice(new DmaMapping.Remove(RangesOf(gone.Touched))))
+            : To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, lost with { Command = Command })], .. Undo(), new Effect.Resume()]);
+
+        private Effect[] Undo() => Request is Operation.Add add ? [new Effect.Forget(add.Pieces)] : [];
+
+        private Step Leave(DmaRegionState next, IEvent done, params ReadOnlySpan<Effect> more)
+        {
+            Effect[] answer = Command is null ? [] : [new Effect.Reply(ReplyTo, done)];
+            return To(next, [.. answer, new Effect.Publish(done), .. more, new Effect.Resume()]);
+        }
+    }
+
+    public DmaRegionPhase Phase => this switch
+    {
+        Detached => DmaRegionPhase.Detached,
+        Mapped => DmaRegionPhase.Mapped,
+        Waiting => DmaRegionPhase.Waiting,
+        Invalidated => DmaRegionPhase.Invalidated,
+        Busy busy => busy.Before.Phase,
+        _ => throw new InvalidOperationException(GetType().Name),
+    };
+
+    public Step On(object message, IActorRef sender, InvalidationPolicy policy) => (this, message) switch
+    {
+        (_, DmaProtocol.Describe) => Stay(new Effect.Reply(sender, Describe())),
+        (Busy busy, DmaMapping.Done done) => busy.Finish(done, policy),
+        (Busy busy, Refused refused) => busy.Fail(refused),
+        (Busy busy, DmaProtocol.SessionLost { Command: not null } lost) => busy.Lose(lost),
+        (Busy, ICommand or Adding or MemoryGone or SessionBegun or DmaProtocol.SessionLost) => Stay(new Effect.Defer()),
+
+        (Mapped or Waiting or Detached { Pieces: [], Lost: [] }, Adding adding) => Ask(new Operation.Add(adding.Pieces), adding.Command, sender, new DmaMapping.Add(Wire(adding.Pieces))),
+        (Mapped or Waiting, RemovePieces remove) => Remove(remove, sender),
+        (Detached or Invalidated, Map map) => Ask(new Operation.MapAll(), map, sender, new DmaMapping.Add(Wire([.. Pieces, .. Lost]))),
+        (Mapped or Waiting, Unmap unmap) => Ask(new Operation.UnmapAll(), unmap, sender, new DmaMapping.Remove(RangesOf(Pieces))),
+        (Mapped or Waiting, Release release) => Ask(new Operation.Release(), release, sender, new DmaMapping.Remove(RangesOf(Pieces))),
+        (Detached or Invalidated, Release) => Stay(new Effect.Reply(sender, new Released()), new Effect.Stop()),
+        (_, Adding adding) => To(this, [new Effect.Forget(adding.Pieces), .. Refuse(adding.Command, sender).Effects]),
+        (_, ICommand command) => Refuse(command, sender),
+
+        (Mapped, DmaProtocol.SessionLost lost) => To(new Waiting(Pieces) { Lost = Lost }, new Effect.Publish(lost)),
+        (Waiting, SessionBegun begun) => To(new Mapped(Pieces, begun.Epoch) { Lost = Lost }, new Effect.Publish(new DmaProtocol.Mapped(RangesOf(Pieces), begun.Epoch))),
+        (_, DmaProtocol.SessionLost lost) => Stay(new Effect.Publish(lost)),
+        (_, SessionBegun) => Stay(),
+        (_, MemoryGone gone) => Invalidate(gone, policy),
+        _ => Stay(new Effect.Unhandled(message)),
+    };
+
+    public static IReadOnlyList<IovaRange> RangesOf(IReadOnlyList<RegionPiece> pieces) => [.. pieces.Select(p => p.Mapping.Range)];
+
+    private static IReadOnlyList<DmaPiece> Wire(IReadOnlyList<RegionPiece> pieces) => [.. pieces.Select(p => p.Mapping)];
+
+    private Description Describe() =>
+        new(Phase, RangesOf(Pieces), Pieces.Aggregate(0UL, (sum, p) => sum + p.Mapping.Host.Size), RangesOf(Lost));
+
+    private Step Ask(Operation operation, ICommand? command, IActorRef sender, object request) =>
+        To(new Busy(this, operation, command, sender) { Lost = Lost }, new Effect.AskDevice(request));
+
+    private Step Remove(RemovePieces remove, IActorRef sender)
+    {
+        var unknown = remove.Ranges.Where(range => !Pieces.Any(p => p.Mapping.Range == range)).ToList();
+        if (unknown.Count > 0)
+        {
+            return Stay(new Effect.Reply(sender, new Refused(
+                remove,
+                Errno.ENOENT,
+                $"{unknown[0]} is no piece of this region",
+                "Name whole pieces, as PiecesAdded and Describe give them.")));
+        }
+        return Ask(new Operation.Remove(remove.Ranges), remove, sender, new DmaMapping.Remove(remove.Ranges));
+    }
+
+    private Step Invalidate(MemoryGone gone, InvalidationPolicy policy)
+    {
+        IReadOnlyList<RegionPiece> touched = [.. Pieces.Where(p => p.Mapping.Host.Overlaps(gone.Range))];
+        if (touched.Count == 0)
+            return Stay();
+        if (this is Detached)
+            return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, gone.Cause)))]);
+        return Ask(new Operation.Invalidate(touched, gone.Cause), command: null, ActorRefs.NoSender, new DmaMapping.Remove(RangesOf(touched)));
+    }
+
+    private Step Refuse(ICommand command, IActorRef sender) => Stay(new Effect.Reply(sender, new Refused(
+        command,
+        Errno.EINVAL,
+        $"{command.GetType().Name} does not apply to a DMA region that is {Phase}",
+        "Ask for its state with Describe first.")));
+
+    // A region that has lost its last piece is Invalidated; one that still has some stays what it was.
+    private static DmaRegionState Without(DmaRegionState state, IReadOnlyList<RegionPiece> gone, bool keepLost)
+    {
+        IReadOnlyList<RegionPiece> left = [.. state.Pieces.Except(gone)];
+        IReadOnlyList<RegionPiece> lost = keepLost ? [.. state.Lost, .. gone] : state.Lost;
+        return left.Count == 0 && lost.Count > 0 ? new Invalidated { Lost = lost } : state with { Pieces = left, Lost = lost };
+    }
+
+    private Step Stay(params ReadOnlySpan<Effect> effects) => new(this, [.. effects]);
+
+    private static Step To(DmaRegionState next, params ReadOnlySpan<Effect> effects) => new(next, [.. effects]);
+
+    internal readonly record struct Step(DmaRegionState Next, IReadOnlyList<Effect> Effects);
+
+    /// <summary>Part of a memory and where the device sees it.</summary>
+    internal sealed record RegionPiece(DmaMemory Memory, DmaPiece Mapping);
+
+    /// <summary>Pieces whose IOVAs have been reserved, about to be mapped.</summary>
+    internal sealed record Adding(AddPieces Command, IReadOnlyList<RegionPiece> Pieces);
+
+    /// <summary>The region's mappings are part of a new session.</summary>
+    internal sealed record SessionBegun(long Epoch);
+
+    /// <summary>The kernel says that memory went away.</summary>
+    internal sealed record MemoryGone(HostRange Range, InvalidationCause Cause);
+
+    /// <summary>What the device was asked for.</summary>
+    internal abstract record Operation
+    {
+        public sealed record Add(IReadOnlyList<RegionPiece> Pieces) : Operation;
+
+        public sealed record Remove(IReadOnlyList<IovaRange> Ranges) : Operation;
+
+        public sealed record MapAll : Operation;
+
+        public sealed record UnmapAll : Operation;
+
+        public sealed record Release : Operation;
+
+        public sealed record Invalidate(IReadOnlyList<RegionPiece> Touched, InvalidationCause Cause) : Operation;
+
+        /// <summary>Policy Remap, second half: the touched pieces are mapped again.</summary>
+        public sealed record Remap(IReadOnlyList<RegionPiece> Touched) : Operation;
+    }
+
+    /// <summary>What the actor does about it, in order.</summary>
+    internal abstract record Effect
+    {
+        public sealed record AskDevice(object Request) : Effect;
+
+        public sealed record Reply(IActorRef To, object Message) : Effect;
+
+        public sealed record Publish(IEvent Event) : Effect;
+
+        /// <summary>Pieces that no longer belong to the region: their IOVAs are free, and memory that no piece uses is given back.</summary>
+        public sealed record Free(IReadOnlyList<RegionPiece> Pieces) : Effect;
+
+        /// <summary>Pieces that never came to belong to the region: their IOVAs are free, their memory stays its sender's.</summary>
+        public sealed record Forget(IReadOnlyList<RegionPiece> Pieces) : Effect;
+
+        /// <summary>Keeps the message until the request under way is answered.</summary>
+        public sealed record Defer : Effect;
+
+        /// <summary>Lets what was deferred come again.</summary>
+        public sealed record Resume : Effect;
+
+        public sealed record Stop : Effect;
+
+        public sealed record Unhandled(object Message) : Effect;
+    }
+}

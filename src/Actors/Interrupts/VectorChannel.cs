@@ -1,0 +1,232 @@
+using Akka.Actor;
+using Riser.Actors.Backends;
+using Riser.Actors.Interop;
+using Riser.Actors.Reactor;
+
+namespace Riser.Actors.Interrupts;
+
+/// <summary>
+/// The path of one vector's interrupts: its eventfd, and who is told. It outlives sessions and restarts of its actor.
+/// This is the exception to the house's rule that actors hold their state in records: it runs on the reactor's thread for every
+/// interrupt and allocates nothing (0 bytes per interrupt, asserted by InterruptPathSpecs).
+/// </summary>
+/// <remarks>
+/// No wake is lost, although the reactor stops listening while every subscriber has a message waiting: the reactor
+/// stores <c>_suspended</c> and then looks at the subscriptions; a Take stores its subscription and then looks at <c>_suspended</c>.
+/// Whoever comes second sees the other. The reactor's second look decides by the subscriptions alone, whatever
+/// <c>_suspended</c> says by then: a Take may have cleared it before the interest was taken away.
+/// </remarks>
+internal sealed class VectorChannel : ISignalHandler, IDisposable
+{
+    private readonly Lock _collecting = new();
+    private readonly Lock _changing = new(); // subscriptions
+    private readonly SignalSource _source;
+    private InterruptSignal[] _signals = []; // copied on change
+    private IActorRef _sender = ActorRefs.NoSender;
+    private long _total; // guarded by _collecting
+    private long _messages;
+    private bool _everSubscribed; // guarded by _changing
+    private int _suspended;
+    private volatile bool _masked;
+    private volatile bool _closed;
+
+    public VectorChannel(DeviceId device, VectorKind kind, int vector, EventLoop loop)
+    {
+        Device = device;
+        Kind = kind;
+        Vector = vector;
+        EventFd = EventFdHandle.Create();
+        _source = loop.Register(EventFd, this);
+    }
+
+    public DeviceId Device { get; }
+
+    public VectorKind Kind { get; }
+
+    public int Vector { get; }
+
+    /// <summary>What a session signals. Owned by the reactor's registration.</summary>
+    public EventFdHandle EventFd { get; }
+
+    public long Messages => Volatile.Read(ref _messages);
+
+    public bool IsMasked => _masked;
+
+    /// <summary>Signals counted so far; what still stands in the counter is not among them.</summary>
+    public long Total => Volatile.Read(ref _total);
+
+    /// <summary>Whether a session can signal it; kept by the device and the vector's actor.</summary>
+    public bool Armed { get; set; }
+
+    /// <summary>Whether the device holds it back; as <see cref="Armed"/>.</summary>
+    public bool MaskedInHardware { get; set; }
+
+    public IEnumerable<IActorRef> SubscriberRefs => Volatile.Read(ref _signals).Select(s => s.Subscriber);
+
+    public int Subscribers => Volatile.Read(ref _signals).Length;
+
+    /// <summary>Who interrupts come from, as their receivers see it.</summary>
+    public void SendAs(IActorRef vector) => Volatile.Write(ref _sender, vector);
+
+    /// <summary>
+    /// Begins a subscription. It counts from now on; the first one of a vector from arming on; one that replaces another of the same
+    /// subscriber from where that one had got to.
+    /// </summary>
+    public InterruptSignal Subscribe(IActorRef subscriber, InterruptCounting counting)
+    {
+        lock (_changing)
+        {
+            var former = Array.Find(_signals, s => s.Subscriber.Equals(subscriber));
+            bool first = !_everSubscribed;
+            _everSubscribed = true;
+            long now = former is null && !first ? Drain() : 0;
+            InterruptSignal signal;
+            lock (_collecting)
+            {
+                signal = new InterruptSignal(this, subscriber, counting, former?.Seen ?? now);
+                former?.IsRetired = true;
+            }
+            Volatile.Write(ref _signals, [.. _signals.Where(s => s != former), signal]);
+            Interlocked.MemoryBarrier();
+            ResumeIfSuspended();
+            // What an earlier reader has collected gives no edge any more, but this subscription has not seen it.
+            if (Volatile.Read(ref _total) > signal.Seen)
+                TellAll(except: null);
+            return signal;
+        }
+    }
+
+    public bool Unsubscribe(IActorRef subscriber)
+    {
+        lock (_changing)
+        {
+            int before = _signals.Length;
+            Volatile.Write(ref _signals, [.. _signals.Where(s => !s.Subscriber.Equals(subscriber))]);
+            return _signals.Length < before;
+        }
+    }
+
+    /// <summary>Tells every subscriber something other than an interrupt.</summary>
+    public void Publish(object message)
+    {
+        foreach (var signal in Volatile.Read(ref _signals))
+            signal.Subscriber.Tell(message, _sender);
+    }
+
+    /// <summary>Stops listening, or listens again; an eventfd that was signalled meanwhile is reported at once.</summary>
+    public void Mask(bool masked)
+    {
+        _masked = masked;
+        if (masked)
+            _source.Suspend();
+        else
+            _source.Resume();
+    }
+
+    public void OnSignal()
+    {
+        if (_masked || _closed)
+        {
+            _source.Suspend(); // a Take resumed it while it was being masked; the counter keeps what came
+            if (!_masked && !_closed)
+                _source.Resume();
+            return;
+        }
+
+        if (TellAll(except: null))
+            return;
+        Volatile.Write(ref _suspended, 1);
+        _source.Suspend();
+        Interlocked.MemoryBarrier();
+        if (HasReadySubscriber())
+        {
+            Volatile.Write(ref _suspended, 0);
+            Resume();
+        }
+    }
+
+    internal void ResumeIfSuspended()
+    {
+        if (Interlocked.Exchange(ref _suspended, 0) == 1)
+            Resume();
+    }
+
+    /// <summary>Reads the counter for one subscription. The others are told too: once read, the counter gives no edge for them.</summary>
+    internal long Collect(InterruptSignal signal)
+    {
+        long fresh, count;
+        lock (_collecting)
+        {
+            fresh = ReadCounter();
+            count = signal.IsRetired ? 0 : _total - signal.Seen;
+            signal.Seen = _total;
+        }
+        if (fresh > 0)
+            TellAll(except: signal);
+        return count;
+    }
+
+    /// <summary>Counts everything that was signalled up to now and returns the sum over the vector's life.</summary>
+    public long Drain()
+    {
+        long fresh, total;
+        lock (_collecting)
+        {
+            fresh = ReadCounter();
+            total = _total;
+        }
+        if (fresh > 0)
+            TellAll(except: null);
+        return total;
+    }
+
+    /// <summary>The device must have been disarmed before: from here on nothing is counted.</summary>
+    public void Dispose()
+    {
+        lock (_collecting)
+        {
+            if (_closed)
+                return;
+            ReadCounter();
+            _closed = true;
+        }
+        _source.Dispose();
+    }
+
+    private bool TellAll(InterruptSignal? except)
+    {
+        bool told = false;
+        foreach (var signal in Volatile.Read(ref _signals))
+        {
+            if (signal == except || !signal.TryQueue())
+                continue;
+            told = true;
+            Interlocked.Increment(ref _messages);
+            signal.Subscriber.Tell(signal, _sender);
+        }
+        return told;
+    }
+
+    private bool HasReadySubscriber()
+    {
+        foreach (var signal in Volatile.Read(ref _signals))
+        {
+            if (!signal.IsQueued)
+                return true;
+        }
+        return false;
+    }
+
+    private void Resume()
+    {
+        if (!_masked && !_closed)
+            _source.Resume();
+    }
+
+    private long ReadCounter()
+    {
+        long fresh = _closed ? 0 : EventFd.Read();
+        _total += fresh;
+        return fresh;
+    }
+}

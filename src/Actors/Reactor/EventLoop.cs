@@ -1,0 +1,254 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Akka.Dispatch;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Reactor;
+
+/// <summary>
+/// One epoll thread. It turns ready eventfds into calls, and runs the mailboxes that those calls (and other threads) fill
+/// on the same thread: what an interrupt wakes needs no hand-over.
+/// <code>
+/// turn: wait (sleeps only with nothing to run) ─▶ deliver ≤ events-per-turn ─▶ take what was posted ─▶ run ≤ mailboxes-per-turn
+/// </code>
+/// </summary>
+internal sealed class EventLoop : IDisposable
+{
+    private const ulong WakeUpToken = ulong.MaxValue;
+
+    [ThreadStatic]
+    private static EventLoop? t_current;
+
+    private readonly EpollHandle _epoll = EpollHandle.Create();
+    private readonly EventFdHandle _wakeUp = EventFdHandle.Create(); // edge triggered and never read, as every other
+    private readonly SourceTable _sources = new();
+    private readonly RunQueue _local = new(); // this thread only
+    private readonly ConcurrentQueue<IRunnable> _posted = new();
+    private readonly Lock _registration = new();
+    private readonly Passage _delivery = new();
+    private readonly EpollEvents _events;
+    private readonly int _mailboxesPerTurn;
+    private readonly Action<string, Exception> _fail;
+    private readonly Thread _thread;
+    private int _state = State.Awake;
+    private volatile bool _stopping;
+    private bool _closed; // under _registration
+
+    /// <param name="name">The thread's name, at most 15 characters for Linux to show all.</param>
+    /// <param name="settings">How much a turn may do.</param>
+    /// <param name="fail">Is told of an exception that escaped; null ends the process.</param>
+    public EventLoop(string name, ReactorSettings settings, Action<string, Exception>? fail = null)
+    {
+        _events = new EpollEvents(settings.EventsPerTurn);
+        _mailboxesPerTurn = settings.MailboxesPerTurn;
+        _fail = fail ?? Environment.FailFast;
+        _epoll.Add(_wakeUp, LibC.EPOLLIN | LibC.EPOLLET, WakeUpToken);
+        _thread = new Thread(Run) { Name = name, IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>The loop whose thread this is, or null.</summary>
+    public static EventLoop? Current => t_current;
+
+    /// <summary>The thread's name.</summary>
+    public string Name => _thread.Name!;
+
+    /// <summary>How many eventfds are registered.</summary>
+    public int Load => _sources.Count;
+
+    /// <summary>When the delivery that is under way was reported: CLOCK_MONOTONIC in nanoseconds. For handlers.</summary>
+    public long ReportedAt { get; private set; }
+
+    /// <summary>
+    /// Calls <paramref name="handler"/> for each edge of <paramref name="eventFd"/>, which the result now owns; at once if
+    /// its counter is not 0. Any thread. When it throws, the eventfd is still the caller's.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The loop has stopped.</exception>
+    /// <exception cref="NativeException">ENOSPC: fs.epoll.max_user_watches is reached; EEXIST: it is registered here already.</exception>
+    public SignalSource Register(EventFdHandle eventFd, ISignalHandler handler)
+    {
+        lock (_registration)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            var source = _sources.Add(token => new SignalSource(this, _epoll, eventFd, handler, token));
+            try
+            {
+                source.Start();
+            }
+            catch
+            {
+                _sources.Remove(source);
+                throw;
+            }
+
+            return source;
+        }
+    }
+
+    /// <summary>
+    /// Runs <paramref name="work"/> on this loop's thread, after what was posted before. Any thread; the kernel is called
+    /// only to wake a sleeping loop. Once the loop has stopped the work runs on the thread pool: none is ever lost.
+    /// </summary>
+    public void Post(IRunnable work)
+    {
+        if (t_current == this)
+        {
+            _local.Enqueue(work);
+            return;
+        }
+
+        _posted.Enqueue(work);
+        Interlocked.MemoryBarrier(); // either the loop sees the work before it sleeps, or this thread sees that it sleeps
+        if (Volatile.Read(ref _state) != State.Awake)
+            WakeUp();
+    }
+
+    /// <summary>
+    /// Ends the thread once nothing is left to run, and closes every source that is still there. Waits for that, except on
+    /// the loop's own thread.
+    /// </summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        Interlocked.MemoryBarrier();
+        WakeUp();
+        if (t_current != this)
+            _thread.Join();
+    }
+
+    internal void Forget(SignalSource source) => _sources.Remove(source);
+
+    /// <summary>Returns when handlers that were running when it was called have returned. On the loop's thread: at once.</summary>
+    internal void WaitUntilDelivered()
+    {
+        if (t_current != this)
+            _delivery.WaitUntilLeft();
+    }
+
+    private void Run()
+    {
+        t_current = this;
+        string doing = "waiting";
+        try
+        {
+            do
+            {
+                doing = "waiting for events";
+                int ready = _epoll.Wait(_events, MaySleep() ? -1 : 0);
+                Volatile.Write(ref _state, State.Awake);
+                doing = "delivering a signal";
+                Deliver(ready);
+                doing = "running a mailbox";
+                RunMailboxes();
+            }
+            while (!_stopping || HasWork);
+        }
+#pragma warning disable CA1031 // whatever escaped: the process must not go on with a reactor that is silent
+        catch (Exception escaped)
+#pragma warning restore CA1031
+        {
+            _fail($"{Name}: {escaped.GetType()} escaped while {doing}: {escaped.Message} Handlers and mailboxes must not throw; the reactor cannot go on.", escaped);
+        }
+        finally
+        {
+            Close();
+        }
+    }
+
+    private bool HasWork => _local.Count > 0 || !_posted.IsEmpty;
+
+    // The one place that decides to sleep: a reactor that polls first does so here.
+    private bool MaySleep()
+    {
+        if (HasWork)
+            return false;
+        Interlocked.Exchange(ref _state, State.Asleep); // a full fence, before the second look
+        return _posted.IsEmpty && !_stopping;
+    }
+
+    private void Deliver(int ready)
+    {
+        if (ready == 0)
+            return;
+        ReportedAt = Stopwatch.GetTimestamp(); // CLOCK_MONOTONIC, in nanoseconds, on Linux
+        _delivery.Enter();
+        try
+        {
+            for (int i = 0; i < ready; i++)
+                _sources.Find(_events.Token(i))?.Deliver(); // the wake-up's token finds nothing
+        }
+        finally
+        {
+            _delivery.Leave();
+        }
+    }
+
+    private void RunMailboxes()
+    {
+        for (int i = 0; i < _mailboxesPerTurn && _posted.TryDequeue(out var work); i++)
+            _local.Enqueue(work);
+        for (int i = 0; i < _mailboxesPerTurn && _local.Count > 0; i++)
+            _local.Dequeue().Run();
+    }
+
+    private void WakeUp()
+    {
+        switch (Interlocked.CompareExchange(ref _state, State.Awake, State.Asleep))
+        {
+            case State.Asleep:
+                Signal();
+                break;
+            case State.Stopped:
+                HandOver();
+                break;
+        }
+    }
+
+    // The loop may wake for another reason, stop and close the descriptor before this thread gets here.
+    private void Signal()
+    {
+        bool held = false;
+        try
+        {
+            _wakeUp.DangerousAddRef(ref held);
+            _wakeUp.Signal();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Stopped, and it has handed over what was posted.
+        }
+        finally
+        {
+            if (held)
+                _wakeUp.DangerousRelease();
+        }
+    }
+
+    private void Close()
+    {
+        lock (_registration)
+            _closed = true;
+        foreach (var source in _sources.ToArray())
+            source.Dispose();
+        t_current = null;
+        Interlocked.Exchange(ref _state, State.Stopped);
+        HandOver();
+        _epoll.Dispose();
+        _wakeUp.Dispose();
+    }
+
+    private void HandOver()
+    {
+        while (_local.Count > 0 && Thread.CurrentThread == _thread)
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Run(), _local.Dequeue(), preferLocal: false);
+        while (_posted.TryDequeue(out var work))
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Run(), work, preferLocal: false);
+    }
+
+    private static class State
+    {
+        public const int Awake = 0;
+        public const int Asleep = 1;
+        public const int Stopped = 2;
+    }
+}

@@ -1,0 +1,11 @@
+using System.CommandLine;
+using Riser.Host.Commands;
+using Riser.Host.Service;
+
+var root = new RootCommand("Runs userspace PCI devices as actors.")
+{
+    RunCommand.Create(),
+    DevicesCommand.Create(),
+    ConfigCommand.Create(),
+};
+return await HostProcess.RunAsync(root, args);

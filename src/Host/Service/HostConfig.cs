@@ -1,0 +1,60 @@
+using Akka.Configuration;
+using Riser.Actors;
+
+namespace Riser.Host.Service;
+
+/// <summary>What the node is configured by: a file or the embedded ponies, over what the host itself needs.</summary>
+internal static class HostConfig
+{
+    private static readonly string[] s_sections = ["riser", "akka"];
+
+    /// <param name="file">Null: the embedded default.</param>
+    /// <exception cref="UsageException">The file cannot be read or understood; the message names it.</exception>
+    public static Config Load(FileInfo? file)
+    {
+        var own = file is null ? Embedded("simulation.conf") : Read(file);
+        return own.WithFallback(Embedded("host.conf"));
+    }
+
+    /// <summary>The configuration with every default.</summary>
+    public static Config Effective(FileInfo? file) => Load(file).WithFallback(DeviceRuntime.DefaultConfig);
+
+    private static Config Read(FileInfo file)
+    {
+        string text;
+        try
+        {
+            text = File.ReadAllText(file.FullName);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            string why = problem is FileNotFoundException or DirectoryNotFoundException ? "there is no such file" : problem.Message;
+            throw new UsageException($"The configuration '{file}' cannot be read: {why}.", "Name a readable HOCON file, or leave --config out for two simulated devices.");
+        }
+
+        var config = Parse(file, text);
+        foreach (string section in config.IsEmpty ? [] : config.Root.GetObject().Items.Keys.Except(s_sections, StringComparer.Ordinal))
+            throw new UsageException($"'{section}' in the configuration '{file}' is not a section that Riser knows.", $"Sections are: {string.Join(", ", s_sections)}.");
+        return config;
+    }
+
+    private static Config Parse(FileInfo file, string text)
+    {
+        try
+        {
+            return string.IsNullOrWhiteSpace(text) ? Config.Empty : ConfigurationFactory.ParseString(text);
+        }
+        catch (Exception problem) // the parser throws whatever its own mistakes lead to
+        {
+            throw new UsageException($"The configuration '{file}' is not HOCON: {problem.Message.TrimEnd('.')}.", "Compare it with config/hocon/reference.conf.");
+        }
+    }
+
+    private static Config Embedded(string name)
+    {
+        using var stream = typeof(HostConfig).Assembly.GetManifestResourceStream($"Riser.Host.{name}")
+            ?? throw new InvalidOperationException($"The assembly lacks its embedded {name}.");
+        using var reader = new StreamReader(stream);
+        return ConfigurationFactory.ParseString(reader.ReadToEnd());
+    }
+}

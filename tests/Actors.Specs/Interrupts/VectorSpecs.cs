@@ -1,0 +1,204 @@
+using Akka.Actor;
+using Riser.Actors.Backends;
+using Riser.Actors.Devices;
+using Riser.Actors.Interrupts;
+using Riser.Actors.Specs.Devices;
+using Xunit.Abstractions;
+
+namespace Riser.Actors.Specs.Interrupts;
+
+public sealed class VectorSpecs(ITestOutputHelper output) : DeviceSpec(output)
+{
+    [Fact]
+    public void Interrupts_reach_the_subscriber_with_their_exact_count()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        var subscriber = Subscribe(vector);
+
+        Simulation.Raise(0, 1000);
+
+        ExpectInterrupts(subscriber, 1000);
+        Assert.Equal(vector, subscriber.LastSender);
+    }
+
+    [Fact]
+    public void Interrupts_before_the_first_subscription_are_not_lost()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        Simulation.Raise(0, 3);
+
+        ExpectInterrupts(Subscribe(vector), 3);
+    }
+
+    [Fact]
+    public void Every_subscriber_counts_for_itself()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        var first = Subscribe(vector);
+        var second = Subscribe(vector);
+
+        for (int i = 0; i < 100; i++)
+        {
+            Simulation.Raise(0, 7);
+            if (i % 3 == 0)
+                ExpectInterrupts(first, 7 * (i == 0 ? 1 : 3));
+        }
+        ExpectInterrupts(second, 700);
+    }
+
+    [Fact]
+    public void Edge_only_means_one_or_more()
+    {
+        Open();
+        var subscriber = Subscribe(OpenVectors(1)[0], InterruptCounting.EdgeOnly);
+        Simulation.Raise(0, 5);
+        Assert.Equal(1, subscriber.ExpectMsg<InterruptSignal>().Take());
+    }
+
+    [Fact]
+    public void No_further_message_comes_before_the_first_is_taken()
+    {
+        Open();
+        var subscriber = Subscribe(OpenVectors(1)[0]);
+        Simulation.Raise(0);
+        var signal = subscriber.ExpectMsg<InterruptSignal>();
+
+        Simulation.Raise(0, 10);
+        Describe(); // has drained the counter
+        Assert.False(subscriber.HasMessages);
+
+        Assert.Equal(11, signal.Take());
+        Simulation.Raise(0);
+        Assert.Same(signal, subscriber.ExpectMsg<InterruptSignal>());
+    }
+
+    [Fact]
+    public void A_mask_in_the_runtime_loses_nothing()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        var subscriber = Subscribe(vector);
+        vector.Tell(new InterruptProtocol.Mask(), TestActor);
+        ExpectMsg<InterruptProtocol.Masked>();
+
+        Simulation.Raise(0, 9);
+        subscriber.ExpectNoMsg(TimeSpan.FromMilliseconds(50));
+        vector.Tell(new InterruptProtocol.Unmask(), TestActor);
+        ExpectMsg<InterruptProtocol.Unmasked>();
+
+        ExpectInterrupts(subscriber, 9);
+    }
+
+    [Fact]
+    public void A_mask_in_hardware_lets_pending_interrupts_coalesce()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        var subscriber = Subscribe(vector);
+        vector.Tell(new InterruptProtocol.Mask(MaskPlace.Hardware), TestActor);
+        ExpectMsg<InterruptProtocol.Masked>();
+        Simulation.Raise(0, 9);
+        vector.Tell(new InterruptProtocol.Unmask(MaskPlace.Hardware), TestActor);
+        ExpectMsg<InterruptProtocol.Unmasked>();
+
+        ExpectInterrupts(subscriber, 1);
+    }
+
+    [Fact]
+    public void Trigger_signals_through_the_backend()
+    {
+        Open();
+        var vectors = OpenVectors(64);
+        var subscriber = Subscribe(vectors[63]);
+
+        vectors[63].Tell(new InterruptProtocol.Trigger(5), TestActor);
+
+        ExpectMsg<InterruptProtocol.Triggered>();
+        ExpectInterrupts(subscriber, 5);
+        Assert.Equal(5, Describe().Counts.Triggers);
+        Assert.Equal(5, Describe().Counts.Interrupts);
+    }
+
+    [Fact]
+    public void Trigger_refuses_to_do_nothing()
+    {
+        Open();
+        OpenVectors(1)[0].Tell(new InterruptProtocol.Trigger(0), TestActor);
+        Assert.Equal(Errno.EINVAL, ExpectMsg<Refused>().Errno);
+    }
+
+    [Fact]
+    public void A_subscriber_that_dies_is_forgotten()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        var subscriber = Subscribe(vector);
+        Watch(subscriber.Ref);
+        Sys.Stop(subscriber.Ref);
+        ExpectTerminated(subscriber.Ref);
+
+        AwaitAssert(() =>
+        {
+            vector.Tell(new InterruptProtocol.Describe(), TestActor);
+            Assert.Equal(0, ExpectMsg<InterruptProtocol.Description>().Subscribers);
+        });
+    }
+
+    [Fact]
+    public void Subscribing_again_takes_over_what_was_not_seen()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+        var subscriber = Subscribe(vector);
+        Simulation.Raise(0, 4);
+        var former = subscriber.ExpectMsg<InterruptSignal>();
+
+        vector.Tell(new InterruptProtocol.Subscribe(), subscriber.Ref);
+
+        subscriber.FishForMessage(m => m is InterruptProtocol.Subscribed);
+        Describe();
+        ExpectInterrupts(subscriber, 4);
+        Assert.Equal(0, former.Take());
+    }
+
+    [Theory]
+    [InlineData(-1, 1)]
+    [InlineData(64, 1)]
+    [InlineData(63, 2)]
+    [InlineData(0, 0)]
+    [InlineData(0, int.MaxValue)]
+    [InlineData(int.MaxValue, int.MaxValue)]
+    public void A_vector_out_of_range_is_refused(int start, int count)
+    {
+        Open();
+        var refused = Ask<Refused>(new DeviceProtocol.OpenVectors(start, count));
+        Assert.Equal(Errno.EINVAL, refused.Errno);
+        Assert.Contains("64 MsiX", refused.Fix, StringComparison.Ordinal);
+        Assert.Empty(Simulation.ArmedVectors);
+    }
+
+    [Fact]
+    public void Only_one_kind_is_used_at_a_time()
+    {
+        Open();
+        OpenVectors(1);
+        Assert.Equal(Errno.EBUSY, Ask<Refused>(new DeviceProtocol.OpenVectors(0, 1, VectorKind.Msi)).Errno);
+    }
+
+    [Fact]
+    public void Vectors_added_later_lose_no_interrupt_of_those_in_use()
+    {
+        Open();
+        var subscriber = Subscribe(OpenVectors(1)[0]);
+        Simulation.Raise(0, 10);
+        OpenVectors(8);
+        Simulation.Raise(0, 10);
+        Simulation.Raise(7, 1);
+
+        ExpectInterrupts(subscriber, 20);
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], Simulation.ArmedVectors);
+    }
+}

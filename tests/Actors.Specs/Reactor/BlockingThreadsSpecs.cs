@@ -1,0 +1,196 @@
+using Akka.Actor;
+using Akka.Dispatch;
+using Akka.TestKit.Xunit2;
+using Riser.Actors.Reactor;
+using static Riser.Actors.Specs.Reactor.LoopDriver;
+using EpollReactor = Riser.Actors.Reactor.Reactor;
+
+namespace Riser.Actors.Specs.Reactor;
+
+public sealed class BlockingThreadsSpecs : TestKit
+{
+    private readonly ManualTime _time = new();
+
+    [Fact]
+    public void Threads_start_when_there_is_work_and_none_is_idle()
+    {
+        using var threads = Threads(max: 4);
+        Assert.Equal((0, 0, 0), threads.Count);
+
+        using var first = Hang(threads);
+        using var second = Hang(threads);
+
+        Assert.Equal(("spec-block-0", "spec-block-1"), (first.Thread, second.Thread));
+        Assert.Equal((2, 0, 0), threads.Count);
+    }
+
+    [Fact]
+    public void Threads_are_used_again_when_idle()
+    {
+        using var threads = Threads(max: 4);
+        Hang(threads).Dispose();
+        Await(() => threads.Count.Idle == 1, "The thread did not become idle.");
+
+        using var second = Hang(threads);
+
+        Assert.Equal("spec-block-0", second.Thread);
+        Assert.Equal((1, 0, 0), threads.Count);
+    }
+
+    [Fact]
+    public void Work_waits_in_order_while_all_threads_are_busy()
+    {
+        using var threads = Threads(max: 1);
+        var order = new List<int>();
+        using var done = new CountdownEvent(10);
+        using (Hang(threads))
+        {
+            for (int i = 0; i < 10; i++)
+            {
+                int n = i;
+                threads.Run(new ActionRunnable(() =>
+                {
+                    order.Add(n);
+                    done.Signal();
+                }));
+            }
+
+            Assert.Equal((1, 0, 0), threads.Count);
+        }
+
+        Assert.True(done.Wait(Patience));
+        Assert.Equal(Enumerable.Range(0, 10), order);
+    }
+
+    [Fact]
+    public void Work_that_hangs_makes_room_for_other_work()
+    {
+        using var threads = Threads(max: 2);
+        using var first = Hang(threads);
+        using var second = Hang(threads);
+        using var ran = new ManualResetEventSlim();
+        threads.Run(new ActionRunnable(ran.Set));
+        Assert.Equal((2, 0, 0), threads.Count);
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        ran.Await("Hung work starved the others.");
+        Assert.Equal(2, threads.Count.Stalled);
+    }
+
+    [Fact]
+    public void Thread_that_comes_back_from_a_stall_ends_when_its_place_is_taken()
+    {
+        using var threads = Threads(max: 1);
+        using var hung = Hang(threads);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        using var next = Hang(threads, when: () => _time.Advance(TimeSpan.FromMilliseconds(1)));
+        Assert.Equal((2, 0, 1), threads.Count);
+
+        hung.Dispose();
+
+        Await(() => threads.Count == (1, 0, 0), "The thread is still there.");
+    }
+
+    [Fact]
+    public void Threads_end_when_idle_for_the_timeout()
+    {
+        using var threads = Threads(max: 4);
+        var busy = Hang(threads);
+        Hang(threads).Dispose();
+        Await(() => threads.Count.Idle == 1, "The thread did not become idle.");
+
+        _time.Advance(TimeSpan.FromSeconds(29));
+        Assert.Equal(2, threads.Count.All);
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(1, threads.Count.All);
+        busy.Dispose();
+    }
+
+    [Fact]
+    public void Work_runs_after_disposal_and_leaves_no_thread()
+    {
+        var threads = Threads(max: 2);
+        Hang(threads).Dispose();
+        threads.Dispose();
+
+        Hang(threads).Dispose();
+
+        Await(() => threads.Count.All == 0, "A thread lives on.");
+    }
+
+    [Fact]
+    public void Exception_that_escapes_is_told_with_the_name_of_the_thread()
+    {
+        string? story = null;
+        using var told = new ManualResetEventSlim();
+        using var threads = new BlockingThreads("spec-block", Settings(1), _time, (message, _) =>
+        {
+            story = message;
+            told.Set();
+        });
+
+        threads.Run(new ActionRunnable(() => throw new InvalidTimeZoneException("of the spec")));
+
+        told.Await("Nobody was told.");
+        Assert.Contains("spec-block-0: System.InvalidTimeZoneException escaped", story);
+    }
+
+    [Fact]
+    public void Session_dispatcher_runs_each_actor_on_a_thread_that_may_block()
+    {
+        EpollReactor.For(Sys);
+        using var barrier = new Barrier(3);
+        for (int i = 0; i < 3; i++)
+            Sys.ActorOf(Props.Create(() => new Blocking(barrier)).WithDispatcher("riser.session-dispatcher")).Tell("block", TestActor);
+
+        var names = Enumerable.Range(0, 3).Select(_ => ExpectMsg<string>(Patience)).ToHashSet();
+
+        Assert.Equal(3, names.Count);
+        Assert.All(names, name => Assert.StartsWith("riser-session-", name));
+    }
+
+    private static BlockingSettings Settings(int max) => new(max, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
+
+    private BlockingThreads Threads(int max) => new("spec-block", Settings(max), _time);
+
+    /// <summary>Work that is on its thread when this returns, and stays there until it is disposed.</summary>
+    private static Hung Hang(BlockingThreads threads, Action? when = null)
+    {
+        var hung = new Hung();
+        threads.Run(hung);
+        when?.Invoke();
+        hung.Entered.Await("The work did not start.");
+        return hung;
+    }
+
+    private sealed class Hung : IRunnable, IDisposable
+    {
+        private readonly ManualResetEventSlim _release = new();
+
+        public ManualResetEventSlim Entered { get; } = new();
+
+        public string? Thread { get; private set; }
+
+        public void Run()
+        {
+            Thread = System.Threading.Thread.CurrentThread.Name;
+            Entered.Set();
+            _release.Wait();
+        }
+
+        public void Execute() => Run(); // Akka.NET 1.5's IRunnable is a work item of the thread pool
+
+        public void Dispose() => _release.Set();
+    }
+
+    private sealed class Blocking : ReceiveActor
+    {
+        public Blocking(Barrier barrier) => Receive<string>(_ =>
+        {
+            barrier.SignalAndWait(Patience);
+            Sender.Tell(Thread.CurrentThread.Name!);
+        });
+    }
+}
