@@ -6,13 +6,13 @@ namespace Riser.Lab.Specs;
 public sealed class MsixSpecs
 {
     [SkippableTheory]
-    [InlineData("NVME", 19)]
-    [InlineData("IGB", 10)]
-    [InlineData("IVSHMEM", 2)]
-    public void Every_trigger_of_every_vector_is_counted(string name, int count)
+    [InlineData("NVME")]
+    [InlineData("IGB")]
+    [InlineData("IVSHMEM")]
+    public void Every_trigger_of_every_vector_is_counted(string name)
     {
         using var session = Lab.Backend().Open(Lab.Device(name));
-        Assert.Equal(count, session.Info.Vectors.Single(v => v.Kind == VectorKind.MsiX).Count);
+        int count = session.Info.Vectors.Single(v => v.Kind == VectorKind.MsiX).Count;
         var eventFds = Enumerable.Range(0, count).Select(_ => EventFdHandle.Create()).ToArray();
         session.Arm(VectorKind.MsiX, 0, eventFds);
         long[] sent = new long[count], received = new long[count];

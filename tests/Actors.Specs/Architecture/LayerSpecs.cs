@@ -96,6 +96,6 @@ public sealed partial class LayerSpecs
         }
     }
 
-    [GeneratedRegex(@"^\s*[^/\n]*\bunsafe\b", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\s*[^/\n]*\bunsafe\b", RegexOptions.Multiline | RegexOptions.NonBacktracking)]
     private static partial Regex UnsafeKeyword();
 }

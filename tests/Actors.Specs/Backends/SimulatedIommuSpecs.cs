@@ -6,7 +6,7 @@ using Riser.Actors.Reactor;
 namespace Riser.Actors.Specs.Backends;
 
 /// <summary>Limits of the simulated IOMMU, and memory that goes away under it.</summary>
-public sealed class SimulatedIommuSpecs() : SimulationSpec("devices { pony0 { vectors = 2 } }, iommu { max-mappings = 3, memlock = 40KiB, address-width = 40, reserved = [\"0xfee00000-0xfeefffff\", \"0x0-0xfff\"] }")
+public sealed class SimulatedIommuSpecs() : SimulationSpec("devices { pony0 { vectors = 2 } }\n iommu { max-mappings = 3, memlock = 40KiB, address-width = 40, reserved = [\"0xfee00000-0xfeefffff\", \"0x0-0xfff\"] }")
 {
     private const ulong Iova = 0x10000;
 

@@ -25,7 +25,7 @@ public sealed class SimulationConfigSpecs
     public void Device_takes_its_own_keys_over_the_defaults()
     {
         var settings = SimulationSettings.From(ConfigurationFactory.ParseString(
-            "device.rate = 7, devices { a { mode = glitter, vectors = 256, seed = 9, faults = 0.25, memory = 1MiB }, b { rate = 0, msi-vectors = 0 } }, iommu.memlock = 64MiB"));
+            "device.rate = 7, devices { a { mode = glitter, vectors = 256, seed = 9, faults = 0.25, memory = 1MiB }\n b { rate = 0, msi-vectors = 0 } }\n iommu.memlock = 64MiB"));
 
         Assert.Equal(new PonyOptions { Mode = PonyMode.Glitter, Vectors = 256, Rate = 7, Seed = 9, Faults = 0.25, MemorySize = 1 << 20 }, settings.Devices["a"]);
         Assert.Equal(new PonyOptions { MsiVectors = 0 }, settings.Devices["b"]);

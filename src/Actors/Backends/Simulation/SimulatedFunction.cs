@@ -166,7 +166,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
         catch (Exception broken) when (broken is not OutOfMemoryException)
         {
             // A model that throws is a device that failed: whoever holds it is told, other devices go on.
-            _device.ModelFailed(broken);
+            _device.ModelFailed(this, broken);
         }
     }
 }
