@@ -1,5 +1,4 @@
 using System.Net.NetworkInformation;
-using System.Text;
 
 namespace Riser.Lab;
 
@@ -75,36 +74,12 @@ public sealed class LabMachineSpecs
     }
 
     [LabFact]
-    public async Task Doorbell_answers_when_it_has_rung_a_vector() => Assert.Equal("1 3", await Ask("LAB_DOORBELL", "1 3"));
+    public Task Doorbell_answers_when_it_has_rung_a_vector() => LabPort.Ring(vector: 1, count: 3);
 
     [LabFact]
     public async Task Monitor_answers_a_command() =>
-        Assert.Contains("running", await Ask("LAB_MONITOR", """{"execute":"query-status"}"""), StringComparison.Ordinal);
+        Assert.Contains("running", await LabPort.Monitor("info status"), StringComparison.Ordinal);
 
     private static string[] Functions(string? group) =>
         [.. Directory.EnumerateFileSystemEntries($"/sys/kernel/iommu_groups/{group}/devices").Select(path => Path.GetFileName(path)).Order()];
-
-    /// <summary>One line to a port, one line back. QMP may say something of its own before (an event).</summary>
-    private static async Task<string> Ask(string port, string line)
-    {
-        using var handle = File.OpenHandle(LabMachine.Variable(port), FileMode.Open, FileAccess.ReadWrite);
-        await RandomAccess.WriteAsync(handle, Encoding.ASCII.GetBytes(line + "\n"), 0);
-        var answer = new StringBuilder();
-        var buffer = new byte[1024];
-        while (true)
-        {
-            var length = await RandomAccess.ReadAsync(handle, buffer, 0);
-            answer.Append(Encoding.ASCII.GetString(buffer, 0, length));
-            var text = answer.ToString();
-            if (length == 0)
-                return text;
-            if (text.EndsWith('\n'))
-            {
-                foreach (var each in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-                    if (!each.Contains("\"event\"", StringComparison.Ordinal))
-                        return each.Trim();
-                answer.Clear();
-            }
-        }
-    }
 }

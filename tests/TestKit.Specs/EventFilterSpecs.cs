@@ -8,7 +8,7 @@ public sealed class EventFilterSpecs : TestKit
 {
     private readonly IActorRef _subject;
 
-    public EventFilterSpecs() : base("{ akka.loglevel = DEBUG, akka.test.filter-leeway = 300ms, akka.test.single-expect-default = 300ms, akka.log-dead-letters = off }") =>
+    public EventFilterSpecs() : base("{ akka.loglevel = DEBUG, akka.log-dead-letters = off }") =>
         _subject = Sys.ActorOf(Subject.Props(), "subject");
 
     [Fact]
@@ -32,7 +32,7 @@ public sealed class EventFilterSpecs : TestKit
     public void Exception_looks_at_inner_exceptions_when_told()
     {
         EventFilter.Exception(typeof(ArgumentException), checkInnerExceptions: true).ExpectOne(() => _subject.Tell("nested"));
-        EventFilter.Exception<ArgumentException>().Expect(0, () => _subject.Tell("nested"));
+        EventFilter.Exception<ArgumentException>().Expect(0, Wait, () => _subject.Tell("nested"));
     }
 
     [Fact]
@@ -51,8 +51,8 @@ public sealed class EventFilterSpecs : TestKit
     {
         EventFilter.Info(source: "/user/subject").ExpectOne(() => _subject.Tell("info"));
         EventFilter.Info(source: "akka://test/user/subject").ExpectOne(() => _subject.Tell("info"));
-        EventFilter.Info(source: "subject").Expect(0, () => _subject.Tell("info"));
-        EventFilter.Info(source: "/user/other").Expect(0, () => _subject.Tell("info"));
+        EventFilter.Info(source: "subject").Expect(0, Wait, () => _subject.Tell("info"));
+        EventFilter.Info(source: "/user/other").Expect(0, Wait, () => _subject.Tell("info"));
     }
 
     [Fact]
@@ -72,15 +72,15 @@ public sealed class EventFilterSpecs : TestKit
     [Fact]
     public void Expect_fails_with_filter_and_count_when_too_few_come()
     {
-        string text = Failure(() => EventFilter.Warning("careful 1").Expect(2, () => _subject.Tell("warn")));
+        string text = Failure(() => EventFilter.Warning("careful 1").Expect(2, Seconds(1), () => _subject.Tell("warn")));
 
-        Assert.Equal("Timeout (00:00:00.3000000) while waiting for messages. Only received 1/2 messages that matched filter [Warning when Message == \"careful 1\"]", text);
+        Assert.Equal("Timeout (00:00:01) while waiting for messages. Only received 1/2 messages that matched filter [Warning when Message == \"careful 1\"]", text);
     }
 
     [Fact]
     public void Expect_names_message_and_source_in_its_failure()
     {
-        string text = Failure(() => EventFilter.Exception<ArgumentException>("m", source: "s").ExpectOne(() => { }));
+        string text = Failure(() => EventFilter.Exception<ArgumentException>("m", source: "s").ExpectOne(Wait, () => { }));
 
         Assert.EndsWith("[Error with Cause <System.ArgumentException> when Message == \"m\" and Source == \"s\"]", text);
     }
@@ -101,9 +101,9 @@ public sealed class EventFilterSpecs : TestKit
     }
 
     [Fact]
-    public void Expect_none_waits_for_the_leeway_and_fails_when_one_comes()
+    public void Expect_none_waits_and_fails_when_one_comes()
     {
-        EventFilter.Warning().Expect(0, () => _subject.Tell("info"));
+        EventFilter.Warning().Expect(0, Wait, () => _subject.Tell("info"));
 
         Assert.StartsWith("Received 1 message too many. Expected 0 messages", Failure(() => EventFilter.Warning().Expect(0, () => _subject.Tell("warn"))));
     }
@@ -136,14 +136,14 @@ public sealed class EventFilterSpecs : TestKit
         EventFilter.DeadLetter().ExpectOne(() => Sys.DeadLetters.Tell("a"));
         EventFilter.DeadLetter<string>().ExpectOne(() => Sys.DeadLetters.Tell("a"));
         EventFilter.DeadLetter<string>(message => message == "a").ExpectOne(() => Sys.DeadLetters.Tell("a"));
-        EventFilter.DeadLetter<int>().Expect(0, () => Sys.DeadLetters.Tell("a"));
+        EventFilter.DeadLetter<int>().Expect(0, Wait, () => Sys.DeadLetters.Tell("a"));
     }
 
     [Fact]
     public void Warning_counts_dead_letters_and_no_unhandled_messages()
     {
         EventFilter.Warning().ExpectOne(() => Sys.DeadLetters.Tell("a"));
-        EventFilter.Warning().Expect(0, () => _subject.Tell(1));
+        EventFilter.Warning().Expect(0, Wait, () => _subject.Tell(1));
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public sealed class EventFilterSpecs : TestKit
     {
         using var muted = EventFilter.Warning().Mute();
 
-        EventFilter.Warning().Expect(0, () => _subject.Tell("warn"));
+        EventFilter.Warning().Expect(0, Wait, () => _subject.Tell("warn"));
     }
 
     [Fact]

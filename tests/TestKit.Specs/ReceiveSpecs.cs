@@ -85,10 +85,10 @@ public sealed class ReceiveSpecs : TestKit
     public void ReceiveWhile_drops_or_keeps_other_types_as_told()
     {
         Tell(1, "x", 4);
-        Assert.Equal([1, 4], ReceiveWhile<int>(_ => true, Wait));
+        Assert.Equal([1, 4], ReceiveWhile<int>(_ => true, msgs: 2));
 
         Tell(1, "x", 4);
-        Assert.Equal([1], ReceiveWhile<int>(_ => true, Wait, shouldIgnoreOtherMessageTypes: false));
+        Assert.Equal([1], ReceiveWhile<int>(_ => true, shouldIgnoreOtherMessageTypes: false));
         ExpectMsg("x");
     }
 
@@ -105,7 +105,7 @@ public sealed class ReceiveSpecs : TestKit
     {
         Tell(1, 2, "x");
 
-        Assert.Equal(["1", "2"], ReceiveWhile(Wait, message => message is int number ? number.ToString() : null!));
+        Assert.Equal(["1", "2"], ReceiveWhile(message => message is int number ? number.ToString() : null!));
         ExpectMsg("x");
     }
 

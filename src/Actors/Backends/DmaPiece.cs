@@ -20,18 +20,6 @@ public readonly record struct IovaRange(ulong Start, ulong Size)
     public override string ToString() => $"0x{Start:x}-0x{Last:x}";
 }
 
-/// <summary>Bytes [Address, Address + Size) of this process's memory, as the kernel is told of them.</summary>
-/// <param name="Address">Virtual address, page aligned.</param>
-/// <param name="Size">Bytes, a multiple of the page size.</param>
-public readonly record struct HostRange(ulong Address, ulong Size)
-{
-    /// <summary>Whether the two share a byte.</summary>
-    public bool Overlaps(HostRange other) => Address < other.Address + other.Size && other.Address < Address + Size;
-
-    /// <inheritdoc/>
-    public override string ToString() => $"0x{Address:x}+0x{Size:x}";
-}
-
 /// <summary>What the device may do with memory.</summary>
 [Flags]
 public enum DmaAccess

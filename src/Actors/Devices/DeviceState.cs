@@ -48,6 +48,10 @@ internal abstract record DeviceState(DeviceState.Past History)
 
     public Step On(object message, Surroundings around) => (this, message) switch
     {
+        (Closed, Start or Take) when around.SessionHangs => Stay(this, new Effect.Refuse(
+            Errno.EBUSY,
+            $"Session {History.Epoch} of {around.Device} still hangs inside the kernel",
+            "Wait until the call returns, or reboot; then open it again.")),
         (Closed, Start start) => Begin(History with { Owner = start.Owner, Restarts = [] }),
         (_, Start start) when start.Owner.Equals(Owner) => Join(start.Owner, around),
         (_, Start) => Stay(this, new Effect.Refuse(Errno.EBUSY, $"{around.Device} is open for {Owner}", "Wait for its owner to close it, or take it over with TakeOver.")),

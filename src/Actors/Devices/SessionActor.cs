@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Riser.Actors.Backends;
@@ -78,6 +79,7 @@ internal sealed class SessionActor : UntypedActor
 
     private void Open()
     {
+        using var activity = Trace("riser.session.open");
         try
         {
             _session = _backend.Open(_device);
@@ -127,7 +129,8 @@ internal sealed class SessionActor : UntypedActor
                 session.WriteConfig(write.Offset, write.Width, write.Value);
                 return new DeviceProtocol.ConfigWritten(write.Offset, write.Width);
             case DeviceProtocol.Reset:
-                session.Reset();
+                using (Trace("riser.device.reset"))
+                    session.Reset();
                 return new DeviceProtocol.ResetDone(_device);
             case LendBar lend:
                 var bar = session.Bar(lend.Bar).Lend();
@@ -137,10 +140,12 @@ internal sealed class SessionActor : UntypedActor
                 EndLent();
                 return Done.Instance;
             case DmaMapping.Add add:
-                session.Map(add.Pieces);
+                using (Trace("riser.dma.map"))
+                    session.Map(add.Pieces);
                 return new DmaMapping.Done(_epoch);
             case DmaMapping.Remove remove:
-                Unmap(remove, session);
+                using (Trace("riser.dma.unmap"))
+                    Unmap(remove, session);
                 return new DmaMapping.Done(_epoch);
             case ArmVectors arm:
                 Arm(arm, session);
@@ -220,9 +225,12 @@ internal sealed class SessionActor : UntypedActor
     private void CloseHandle()
     {
         EndLent();
+        if (_session is null)
+            return;
+        using var activity = Trace("riser.session.end");
         try
         {
-            _session?.Dispose();
+            _session.Dispose();
         }
         catch (PciException fault)
         {
@@ -230,6 +238,8 @@ internal sealed class SessionActor : UntypedActor
         }
         _session = null;
     }
+
+    private Activity? Trace(string name) => Telemetry.Activities.StartActivity(name)?.SetTag("hw.id", _device.ToString()).SetTag("riser.epoch", _epoch);
 
     private void EndLent()
     {

@@ -247,6 +247,7 @@ public sealed class HangSpecs(ITestOutputHelper output)
         region.Region.Tell(new DmaProtocol.Release(), TestActor);
         Assert.Equal(Errno.EBUSY, ExpectMsg<Refused>().Errno);
         Ask<DeviceProtocol.Closed>(new DeviceProtocol.Close());
+        Assert.Equal(Errno.EBUSY, Ask<Refused>(new DeviceProtocol.Open()).Errno);
         Assert.Equal(7, region.Memory.Span(0, 1)[0]); // the hanging session may still reach it
 
         Simulation.Thaw();

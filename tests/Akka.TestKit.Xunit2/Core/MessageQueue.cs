@@ -17,6 +17,7 @@ internal sealed class MessageQueue : IDisposable
         _count.Release();
     }
 
+    /// <summary>The next message, or null when none came in time.</summary>
     /// <param name="max">How long to wait; a negative duration is forever.</param>
     public MessageEnvelope? Take(TimeSpan max, CancellationToken cancellationToken) =>
         _count.WaitCooperatively(Bounded(max), cancellationToken) ? Dequeue() : null;

@@ -10,6 +10,7 @@ public sealed class TestActorRef<TActor> : IInternalActorRef, IWrapsActorRef, IE
 {
     private readonly LocalActorRef _inner;
 
+    /// <summary>Starts the actor on the calling thread.</summary>
     /// <param name="supervisor">Null is the user guardian.</param>
     public TestActorRef(ActorSystem system, Props actorProps, IActorRef? supervisor = null, string? name = null)
     {

@@ -7,6 +7,7 @@ public abstract partial class TestKitBase
 {
     private bool _lastWasNoMessage;
 
+    /// <summary>Takes the next message.</summary>
     /// <param name="max">Not scaled. Null is the default of a single expectation, a negative duration is forever.</param>
     /// <returns>The message, or null when none came in time.</returns>
     public object? ReceiveOne(TimeSpan? max = null, CancellationToken cancellationToken = default) =>
@@ -58,6 +59,7 @@ public abstract partial class TestKitBase
     public T FishForMessage<T>(Predicate<T> isMessage, TimeSpan? max = null, string hint = "", CancellationToken cancellationToken = default) =>
         FishForMessage(isMessage, [], max, hint, cancellationToken);
 
+    /// <summary>As above, and keeps what was dropped.</summary>
     /// <param name="allMessages">Gets what was dropped, in order; it is emptied first.</param>
     public T FishForMessage<T>(Predicate<T> isMessage, ArrayList allMessages, TimeSpan? max = null, string hint = "", CancellationToken cancellationToken = default)
     {

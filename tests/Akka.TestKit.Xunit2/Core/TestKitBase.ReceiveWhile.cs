@@ -9,6 +9,7 @@ public abstract partial class TestKitBase
     public IReadOnlyList<T> ReceiveWhile<T>(TimeSpan? max, TimeSpan? idle, Func<object, T?> filter, int msgs = int.MaxValue, CancellationToken cancellationToken = default)
         where T : class => ReceiveWhile(filter, max, idle, msgs, cancellationToken);
 
+    /// <summary>Takes what a function makes of messages.</summary>
     /// <param name="filter">Maps a message to what is collected; null ends it.</param>
     /// <param name="max">Scaled; null is what <c>Within</c> leaves or the default of a single expectation.</param>
     /// <param name="idle">Ends it when no message came for so long; null is never.</param>
@@ -16,6 +17,7 @@ public abstract partial class TestKitBase
         where T : class => ReceiveWhile(
             message => filter(message) is { } wanted ? (Verdict.Keep, wanted) : (Verdict.Stop, null!), max, idle, msgs, cancellationToken);
 
+    /// <summary>Takes messages of one type while they please.</summary>
     /// <param name="shouldIgnoreOtherMessageTypes">True drops messages of other types; false ends at the first of them.</param>
     public IReadOnlyList<T> ReceiveWhile<T>(Predicate<T> shouldContinue, TimeSpan? max = null, TimeSpan? idle = null, int msgs = int.MaxValue, bool shouldIgnoreOtherMessageTypes = true, CancellationToken cancellationToken = default) =>
         ReceiveWhile<T>(

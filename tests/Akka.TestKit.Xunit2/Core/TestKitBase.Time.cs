@@ -10,6 +10,7 @@ public abstract partial class TestKitBase
 
     public TimeSpan NoMessageRemainingOrDefault => RemainingOr(Dilated(_settings.ExpectNoMessageDefault));
 
+    /// <summary>What the innermost <c>Within</c> leaves.</summary>
     /// <exception cref="InvalidOperationException">There is no <c>Within</c> around the call.</exception>
     public TimeSpan Remaining =>
         _end is { } end ? end - Now : throw new InvalidOperationException("Remaining may not be called outside of \"within\"");

@@ -12,6 +12,7 @@ public abstract partial class TestKitBase
     public T Within<T>(TimeSpan max, Func<T> function, TimeSpan? epsilonValue = null, CancellationToken cancellationToken = default) =>
         Within(TimeSpan.Zero, max, function, hint: null, epsilonValue, cancellationToken);
 
+    /// <summary>Runs the block and returns its result.</summary>
     /// <param name="min">The block must take at least so long.</param>
     /// <param name="max">Scaled. An outer <c>Within</c> can make it shorter.</param>
     /// <param name="epsilonValue">By how much the block may be late; none for expectations inside it.</param>

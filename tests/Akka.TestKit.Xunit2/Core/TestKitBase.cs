@@ -14,8 +14,8 @@ namespace Akka.TestKit;
 /// </summary>
 public abstract partial class TestKitBase : IActorRefFactory
 {
-    private static readonly long s_started = Stopwatch.GetTimestamp();
-    private static long s_testActors;
+    private static readonly long _started = Stopwatch.GetTimestamp();
+    private static long _testActors;
 
     private readonly ITestKitAssertions _assertions;
     private readonly MessageQueue _queue = new();
@@ -47,7 +47,7 @@ public abstract partial class TestKitBase : IActorRefFactory
     public static Config FullDebugConfig => TestConfigs.FullDebugConfig;
 
     /// <summary>Time since some moment in the past; only differences mean something.</summary>
-    public static TimeSpan Now => Stopwatch.GetElapsedTime(s_started);
+    public static TimeSpan Now => Stopwatch.GetElapsedTime(_started);
 
     public ActorSystem Sys => _system;
 
@@ -58,9 +58,11 @@ public abstract partial class TestKitBase : IActorRefFactory
     /// <summary>Where messages for this test go; the implicit sender of what the test tells.</summary>
     public IActorRef TestActor => _testActor;
 
-    /// <exception cref="IllegalActorStateException">The last receive got nothing.</exception>
+    /// <summary>What the last receive got.</summary>
+    /// <exception cref="IllegalActorStateException">It got nothing.</exception>
     public object LastMessage => _last.Message!;
 
+    /// <summary>Who sent it.</summary>
     /// <exception cref="IllegalActorStateException">The last receive got nothing.</exception>
     public IActorRef LastSender => _last.Sender;
 
@@ -74,7 +76,7 @@ public abstract partial class TestKitBase : IActorRefFactory
     {
         _system = system ?? ActorSystem.Create(actorSystemName ?? "test", WithDefaults(config));
         _settings = TestKitExtension.For(_system);
-        _testActor = CreateTestActor(testActorName ?? "testActor" + Interlocked.Increment(ref s_testActors));
+        _testActor = CreateTestActor(testActorName ?? "testActor" + Interlocked.Increment(ref _testActors));
         if (this is INoImplicitSender)
             return;
 

@@ -29,6 +29,7 @@ public class TestLatch(int count, TimeSpan defaultTimeout)
 
     public void Ready() => Ready(defaultTimeout);
 
+    /// <summary>Waits until it is open.</summary>
     /// <exception cref="TimeoutException">It did not open in time.</exception>
     public void Ready(TimeSpan timeout)
     {

@@ -48,6 +48,7 @@ public class TestScheduler : IScheduler, IAdvancedScheduler
         }
     }
 
+    /// <summary>Advances to that moment of virtual time.</summary>
     /// <exception cref="InvalidOperationException">That time is over.</exception>
     public void AdvanceTo(DateTimeOffset when)
     {

@@ -8,7 +8,8 @@ namespace Riser.Actors.Backends.Simulation;
 /// </summary>
 internal sealed class PonyLoad(ISimulatedSlot slot, PonyOptions options)
 {
-    private const int MostAtOnce = 4096; // a clock that was held up does not make up for more
+    private const int MostOwed = 4096; // a clock that was held up does not make up for more
+    private const int MostAtOnce = 128; // steps under the device's lock; then others have their turn
     private const int MostFrame = 65536;
 
     [ThreadStatic]
@@ -109,14 +110,20 @@ internal sealed class PonyLoad(ISimulatedSlot slot, PonyOptions options)
         _run++;
     }
 
-    private void Wait(long run) => slot.Schedule(TimeSpan.FromSeconds(Math.Clamp(1.0 / Rate, 0.001, 1)), () =>
+    private void Wait(long run)
+    {
+        var delay = _owed >= 1 ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Clamp(1.0 / Rate, 0.001, 1));
+        slot.Schedule(delay, () => Tick(run));
+    }
+
+    private void Tick(long run)
     {
         if (run != _run)
             return;
         long now = Stopwatch.GetTimestamp();
-        _owed = Math.Min(MostAtOnce, _owed + ((now - _last) * (double)Rate / Stopwatch.Frequency));
+        _owed = Math.Min(MostOwed, _owed + ((now - _last) * (double)Rate / Stopwatch.Frequency));
         _last = now;
-        while (_owed >= 1 && run == _run)
+        for (int steps = 0; steps < MostAtOnce && _owed >= 1; steps++)
         {
             ulong before = Raised;
             Step();
@@ -125,7 +132,7 @@ internal sealed class PonyLoad(ISimulatedSlot slot, PonyOptions options)
 
         if (run == _run)
             Wait(run);
-    });
+    }
 
     private void Rainbow()
     {

@@ -8,8 +8,7 @@ public sealed class SimulatedDevice
 {
     private readonly SimulationBackend _backend;
     private readonly Func<ISimulatedSlot, ISimulatedModel> _model;
-    private readonly Lock _sync = new();
-    private SimulatedFunction? _function;
+    private SimulatedFunction? _function; // null: unplugged
     private long[] _triggered = [];
     private int _openSessions;
 
@@ -75,14 +74,8 @@ public sealed class SimulatedDevice
 
     internal IommuFaultLog Faults { get; } = new();
 
-    private SimulatedFunction? Function
-    {
-        get
-        {
-            lock (_sync)
-                return _function;
-        }
-    }
+    // Without a lock: a register's answer, given under the function's lock, may use this hand.
+    private SimulatedFunction? Function => Volatile.Read(ref _function);
 
     /// <summary>How often a vector has signalled an eventfd: exact, and growing over all sessions.</summary>
     public long Triggered(int vector) => (uint)vector < (uint)_triggered.Length ? Volatile.Read(ref _triggered[vector]) : 0;
@@ -147,21 +140,26 @@ public sealed class SimulatedDevice
         return true;
     });
 
+    /// <summary>
+    /// Revokes the mappings of a range of memory and says so (<see cref="SessionNotice.Invalidation"/>), as a kernel module
+    /// with a notifier does. Real memory that goes away is noticed without it: its mappings are dropped silently.
+    /// </summary>
+    public void Invalidate(HostRange range) => With(f =>
+    {
+        f.Session?.Invalidate(range);
+        return true;
+    });
+
     /// <summary>Pulls the device out, without a word before. Watchers hear of it.</summary>
     public void SurpriseRemove()
     {
-        lock (_sync)
+        if (Interlocked.Exchange(ref _function, null) is not { } function)
+            return;
+        using (function.Sync.EnterScope())
         {
-            if (_function is not { } function)
-                return;
-            using (function.Sync.EnterScope())
-            {
-                function.Remove();
-                if (function.Session is null)
-                    function.Release();
-            }
-
-            _function = null;
+            function.Remove();
+            if (function.Session is null)
+                function.Release();
         }
 
         _backend.Announce(new DeviceChange.Removed(Id));
@@ -170,21 +168,17 @@ public sealed class SimulatedDevice
     /// <summary>Plugs the device in again, as after power-on. Watchers hear of it.</summary>
     public void Replug()
     {
-        lock (_sync)
-        {
-            if (_function is not null)
-                return;
-            _function = Plug();
-        }
-
-        _backend.Announce(new DeviceChange.Added(Description));
+        if (Function is null && Interlocked.CompareExchange(ref _function, Plug(), null) is null)
+            _backend.Announce(new DeviceChange.Added(Description));
     }
 
     internal SimulationSession Open()
     {
         Script.Pass(SimulatedCall.Open);
-        var function = Function ?? throw new PciException(Errno.ENODEV, $"{Id} is not plugged in", "Plug it in first.", SessionFailure.SurpriseRemoval);
+        var function = Function ?? throw Unplugged();
         using var scope = function.Sync.EnterScope();
+        if (function.Removed)
+            throw Unplugged();
         if (function.Session is not null)
             throw new PciException(Errno.EBUSY, $"{Id} is open already", "Close the other session first.");
         var session = new SimulationSession(this, function, _backend.Locked);
@@ -214,14 +208,15 @@ public sealed class SimulatedDevice
     {
         int most = kinds.Count == 0 ? 0 : kinds.Max(k => k.Count);
         if (_triggered.Length < most)
-            _triggered = new long[most];
+            Array.Resize(ref _triggered, most);
         return _triggered;
     }
 
-    internal void ModelFailed(Exception failure)
+    /// <summary>Under the function's lock.</summary>
+    internal void ModelFailed(SimulatedFunction function, Exception failure)
     {
         ModelFailure = failure;
-        Function?.Session?.Notify(SessionNotice.DeviceError);
+        function.Session?.Notify(SessionNotice.DeviceError);
     }
 
     internal void End()
@@ -229,6 +224,8 @@ public sealed class SimulatedDevice
         Thaw();
         Function?.Session?.Dispose();
     }
+
+    private PciException Unplugged() => new(Errno.ENODEV, $"{Id} is not plugged in", "Plug it in first.", SessionFailure.SurpriseRemoval);
 
     private static bool Store(SimulatedFunction function, int bar, ulong offset, ulong value)
     {

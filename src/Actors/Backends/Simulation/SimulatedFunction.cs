@@ -19,6 +19,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
         _device = device;
         _clock = clock;
         _model = model(this);
+        _model.Shape.Check();
         Info = _model.Shape.Describe(iommu);
         Vectors = new(Info.Vectors, device.Counters(Info.Vectors));
         Iommu = new(iommu, device.Faults);
@@ -165,7 +166,7 @@ internal sealed class SimulatedFunction : ISimulatedSlot
         catch (Exception broken) when (broken is not OutOfMemoryException)
         {
             // A model that throws is a device that failed: whoever holds it is told, other devices go on.
-            _device.ModelFailed(broken);
+            _device.ModelFailed(this, broken);
         }
     }
 }

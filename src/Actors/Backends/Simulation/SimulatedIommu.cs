@@ -13,6 +13,9 @@ internal sealed class SimulatedIommu(IommuInfo info, IommuFaultLog faults)
 
     public IReadOnlyList<DmaPiece> Mappings => [.. _byStart.Values.Select(m => m.Piece)];
 
+    /// <summary>The mappings of memory that shares a byte with a range.</summary>
+    public IEnumerable<SimulatedMapping> On(HostRange range) => _byStart.Values.Where(m => m.Piece.Host.Overlaps(range));
+
     /// <summary>Throws what <see cref="IPciSession.Map"/> promises, as far as it can be told without touching the memory.</summary>
     public void Check(IReadOnlyList<DmaPiece> pieces)
     {

@@ -1,4 +1,5 @@
 using Riser.Actors.Interop;
+using Riser.Actors.Reactor;
 
 namespace Riser.Actors.Backends.Simulation;
 
@@ -6,7 +7,7 @@ namespace Riser.Actors.Backends.Simulation;
 /// One piece behind the simulated IOMMU, and what keeps its memory ours.
 /// A piece with a memory file is pinned by a second mapping of it: pages that the program drops stay with the IOMMU, and
 /// never become another's. Other memory cannot be pinned from userspace: it is reached by address, through the kernel,
-/// and watched; when it is unmapped the mapping is dropped. Between the unmapping and its report (microseconds, while
+/// and watched where the kernel can (userfaultfd); when it is unmapped the mapping is dropped. Between the unmapping and its report (microseconds, while
 /// the unmapping thread sleeps in the kernel) another thread's new mapping could take the address: the one window that a
 /// simulation cannot close.
 /// </summary>
@@ -33,11 +34,13 @@ internal sealed class SimulatedMapping : IDisposable
     /// <summary>The memory is not there any more; every DMA is refused.</summary>
     public bool Gone => _gone;
 
+    /// <summary>The memory went away: from now on every DMA is refused.</summary>
+    public void Drop() => _gone = true;
+
     /// <param name="piece">Already checked for its numbers.</param>
     /// <param name="locked">What the memory is charged to.</param>
-    /// <param name="gone">Told, on any thread and at most once, when watched memory goes away.</param>
     /// <exception cref="PciException">ENOMEM: over the limit; EFAULT: memory that is not there or not writable.</exception>
-    public static SimulatedMapping Pin(DmaPiece piece, LockedMemory locked, Action<SimulatedMapping> gone)
+    public static SimulatedMapping Pin(DmaPiece piece, LockedMemory locked)
     {
         locked.Charge(piece.Host.Size);
         MemoryMapping? pin = null;
@@ -47,7 +50,7 @@ internal sealed class SimulatedMapping : IDisposable
             pin = piece.Memfd is null ? null : TryPin(piece, write);
             var mapping = new SimulatedMapping(piece, locked, pin);
             if (pin is null)
-                mapping._watch = MemoryWatching.Watch(piece.Host, () => mapping.Drop(gone));
+                mapping._watch = Watch(piece.Host, mapping);
             if (HostMemory.TryPopulate(mapping.Address, piece.Host.Size, write) && !mapping._gone)
                 return mapping;
             mapping._watch?.Dispose();
@@ -83,11 +86,18 @@ internal sealed class SimulatedMapping : IDisposable
         }
     }
 
-    private void Drop(Action<SimulatedMapping> gone)
+    // On the watcher's thread, without a lock: a DMA that is under way writes to addresses that are not there, and is refused.
+    private static IDisposable? Watch(HostRange range, SimulatedMapping mapping)
     {
-        if (_gone)
-            return;
-        _gone = true;
-        gone(this);
+        if (!MemoryWatch.IsSupported(out _))
+            return null;
+        try
+        {
+            return MemoryWatch.Shared.Watch(range, _ => mapping.Drop());
+        }
+        catch (NativeException refused)
+        {
+            throw new PciException(Errno.EFAULT, $"Memory {range} cannot be pinned: it cannot be watched ({refused.Message})", "Map memory that is mapped in this process and is anonymous or a memory file.", inner: refused);
+        }
     }
 }

@@ -57,7 +57,7 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         try
         {
             foreach (var piece in pieces)
-                mappings.Add(SimulatedMapping.Pin(piece, locked, Invalidated));
+                mappings.Add(SimulatedMapping.Pin(piece, locked));
             using var scope = Enter();
             function.Iommu.Check(pieces); // again: another thread may have mapped meanwhile
             function.Iommu.Insert(mappings);
@@ -181,12 +181,12 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
     /// <summary>Signals a notice. Under the function's lock.</summary>
     public void Notify(SessionNotice notice) => _notices[(int)notice]?.Signal();
 
-    private void Invalidated(SimulatedMapping mapping)
+    /// <summary>Revokes what lies on a range of memory, as a kernel's notifier does. Under the function's lock.</summary>
+    public void Invalidate(HostRange range)
     {
-        using var scope = function.Sync.EnterScope();
-        if (_ended)
-            return;
-        _invalidations.Add(mapping.Piece.Host);
+        foreach (var mapping in function.Iommu.On(range))
+            mapping.Drop();
+        _invalidations.Add(range);
         Notify(SessionNotice.Invalidation);
     }
 

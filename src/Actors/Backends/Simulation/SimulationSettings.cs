@@ -8,46 +8,56 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
 {
     private const string Section = "riser.backends.sim";
 
+    private static readonly string[] Keys = ["class", "devices", "device", "iommu"];
     private static readonly string[] DeviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory"];
+    private static readonly string[] IommuKeys = ["address-width", "reserved", "max-mappings", "memlock"];
 
     /// <exception cref="ConfigurationException">A key is unknown or its value is wrong; the message names it.</exception>
     public static SimulationSettings From(Config config)
     {
         var all = config.WithFallback(ReferenceConfig.Default.GetConfig(Section));
+        CheckKeys(all, "", Keys);
+        CheckKeys(all.GetConfig("device"), "device.", DeviceKeys);
+        CheckKeys(all.GetConfig("iommu"), "iommu.", IommuKeys);
         var iommu = all.GetConfig("iommu");
         string locked = iommu.GetString("memlock");
         return new(
             Names(all).ToDictionary(name => name, name => Device(all, name), StringComparer.Ordinal),
             Describe(iommu),
-            locked == "unlimited" ? null : (ulong)Bytes(iommu, "iommu.memlock", "memlock"));
+            locked == "unlimited" ? null : (ulong)Bytes(iommu, "iommu", "memlock"));
     }
 
-    /// <summary>One device from its own section, over <c>device</c>'s defaults.</summary>
-    public static PonyOptions Device(Config all, string name)
+    private static PonyOptions Device(Config all, string name)
     {
-        var own = all.GetConfig($"devices.{name}");
-        foreach (string key in own.Root.GetObject().Items.Keys.Except(DeviceKeys, StringComparer.Ordinal))
-            throw Wrong($"devices.{name}.{key}", $"is unknown; a device has {string.Join(", ", DeviceKeys)}");
+        string at = $"devices.{name}";
+        if (!all.GetValue(at).IsObject())
+            throw Wrong(at, "is not a section; write { } for a device with the defaults");
+        var own = all.GetConfig(at);
+        CheckKeys(own, at + ".", DeviceKeys);
         var with = own.WithFallback(all.GetConfig("device"));
         return new PonyOptions
         {
-            Mode = with.GetString("mode") switch
-            {
-                "rainbow" => PonyMode.Rainbow,
-                "glitter" => PonyMode.Glitter,
-                var other => throw Wrong($"devices.{name}.mode", $"is '{other}'; use rainbow or glitter"),
-            },
-            Vectors = Number(with, name, "vectors", 0, 2048),
-            MsiVectors = Number(with, name, "msi-vectors", 0, 32) is var msi && (msi & (msi - 1)) == 0
-                ? msi
-                : throw Wrong($"devices.{name}.msi-vectors", $"is {msi}; use 0, 1, 2, 4, 8, 16 or 32"),
-            Rate = Number(with, name, "rate", 0, 10_000_000),
-            Seed = (ulong)with.GetLong("seed"),
-            Faults = with.GetDouble("faults") is >= 0 and <= 1 and var faults ? faults : throw Wrong($"devices.{name}.faults", "must be a share from 0 to 1"),
-            MemorySize = Bytes(with, $"devices.{name}.memory", "memory") is >= 4096 and <= 1 << 30 and var size && (size & (size - 1)) == 0
-                ? (ulong)size
-                : throw Wrong($"devices.{name}.memory", "must be a power of two from 4KiB to 1GiB"),
+            Mode = Mode(with, at),
+            Vectors = Number(with, at, "vectors", 0, 2048),
+            MsiVectors = Number(with, at, "msi-vectors", 0, 32) is var msi && (msi & (msi - 1)) == 0 ? msi : throw Wrong($"{at}.msi-vectors", $"is {msi}; use 0, 1, 2, 4, 8, 16 or 32"),
+            Rate = Number(with, at, "rate", 0, 10_000_000),
+            Seed = ulong.TryParse(with.GetString("seed"), out ulong seed) ? seed : throw Wrong($"{at}.seed", $"is '{with.GetString("seed")}'; use a number from 0"),
+            Faults = double.TryParse(with.GetString("faults"), out double faults) && faults is >= 0 and <= 1 ? faults : throw Wrong($"{at}.faults", $"is '{with.GetString("faults")}'; use a share from 0 to 1"),
+            MemorySize = Bytes(with, at, "memory") is >= 4096 and <= 1 << 30 and var size && (size & (size - 1)) == 0 ? (ulong)size : throw Wrong($"{at}.memory", $"is '{with.GetString("memory")}'; use a power of two from 4KiB to 1GiB"),
         };
+    }
+
+    private static PonyMode Mode(Config config, string at) => config.GetString("mode") switch
+    {
+        "rainbow" => PonyMode.Rainbow,
+        "glitter" => PonyMode.Glitter,
+        var other => throw Wrong($"{at}.mode", $"is '{other}'; use rainbow or glitter"),
+    };
+
+    private static void CheckKeys(Config section, string prefix, string[] known)
+    {
+        foreach (string key in section.Root.GetObject().Items.Keys.Except(known, StringComparer.Ordinal))
+            throw Wrong(prefix + key, $"is unknown; there are {string.Join(", ", known)}");
     }
 
     private static IEnumerable<string> Names(Config all)
@@ -58,8 +68,8 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
 
     private static IommuInfo Describe(Config iommu)
     {
-        int width = Number(iommu, "address-width", "iommu.address-width", 32, 63);
-        int most = Number(iommu, "max-mappings", "iommu.max-mappings", 1, int.MaxValue);
+        int width = Number(iommu, "iommu", "address-width", 32, 63);
+        int most = Number(iommu, "iommu", "max-mappings", 1, int.MaxValue);
         List<IovaRange> aperture = [];
         ulong start = 0, last = (1UL << width) - 1;
         foreach (var reserved in iommu.GetStringList("reserved").Select(Range).OrderBy(r => r.Start))
@@ -92,22 +102,21 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
         return digits.StartsWith("0x", StringComparison.Ordinal) && ulong.TryParse(digits[2..], System.Globalization.NumberStyles.HexNumber, null, out ulong value) ? value : null;
     }
 
-    private static int Number(Config config, string owner, string key, int least, int most)
+    private static int Number(Config config, string at, string key, int least, int most)
     {
-        (string path, string name) = key.Contains('.') ? (owner, key) : (key, $"devices.{owner}.{key}");
-        string text = config.GetString(path);
-        return int.TryParse(text, out int value) && value >= least && value <= most ? value : throw Wrong(name, $"is '{text}'; use a number from {least} to {most}");
+        string text = config.GetString(key);
+        return int.TryParse(text, out int value) && value >= least && value <= most ? value : throw Wrong($"{at}.{key}", $"is '{text}'; use a number from {least} to {most}");
     }
 
-    private static long Bytes(Config config, string name, string key)
+    private static long Bytes(Config config, string at, string key)
     {
         try
         {
-            return config.GetByteSize(key) ?? throw Wrong(name, "is missing");
+            return config.GetByteSize(key) ?? throw Wrong($"{at}.{key}", "is missing");
         }
-        catch (FormatException bad)
+        catch (Exception bad) when (bad is FormatException or OverflowException)
         {
-            throw Wrong(name, $"is '{config.GetString(key)}'; write bytes as 64KiB or 1GiB ({bad.Message})");
+            throw Wrong($"{at}.{key}", $"is '{config.GetString(key)}'; write bytes as 64KiB or 1GiB");
         }
     }
 

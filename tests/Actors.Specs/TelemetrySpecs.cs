@@ -1,0 +1,75 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Riser.Actors.Devices;
+using Riser.Actors.Dma;
+using Riser.Actors.Specs.Devices;
+using Xunit.Abstractions;
+
+namespace Riser.Actors.Specs;
+
+public sealed class TelemetrySpecs(ITestOutputHelper output) : DeviceSpec(output, "riser.backends.sim.devices.pony.vectors = 16")
+{
+    [Fact]
+    public void Every_instrument_tells_what_happened_to_the_device()
+    {
+        var seen = new ConcurrentDictionary<string, long>(StringComparer.Ordinal);
+        var units = new ConcurrentDictionary<string, string?>(StringComparer.Ordinal);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Name == Telemetry.Name)
+                self.EnableMeasurementEvents(instrument);
+        };
+        // Other specs run devices of the same name beside this one: the counts are at least this one's.
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            string? state = null;
+            foreach (var tag in tags)
+                state = tag.Key is "hw.state" or "error.type" ? $"{{{tag.Value}}}" : state;
+            seen.AddOrUpdate(instrument.Name + state, value, (_, former) => Math.Max(former, value));
+            units[instrument.Name] = instrument.Unit;
+        });
+        listener.Start();
+        Open();
+        var subscriber = Subscribe(OpenVectors(16)[3]);
+        Ask<DeviceProtocol.DmaRegionCreated>(new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(DmaMemory.Allocate(1 << 20))));
+        Simulation.Raise(3, 11);
+        ExpectInterrupts(subscriber, 11);
+        Simulation.ReportError();
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectMsg<DeviceProtocol.SessionReady>();
+
+        listener.RecordObservableInstruments();
+
+        Assert.True(seen["riser.interrupts.delivered"] >= 11);
+        Assert.True(seen["riser.interrupts.messages"] >= 1);
+        Assert.True(seen["riser.dma.locked"] >= 1 << 20);
+        Assert.True(seen["riser.session.restarts"] >= 1);
+        Assert.True(seen["hw.errors{DeviceError}"] >= 1);
+        Assert.Equal(1, seen["hw.status{ok}"]);
+        Assert.Contains("riser.interrupts.triggered", seen);
+        Assert.Equal(("{interrupt}", "By", "{restart}"), (units["riser.interrupts.delivered"], units["riser.dma.locked"], units["riser.session.restarts"]));
+    }
+
+    [Fact]
+    public void Sessions_and_mappings_are_activities()
+    {
+        var names = new ConcurrentBag<string>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == Telemetry.Name,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = activity => names.Add(activity.OperationName),
+        };
+        ActivitySource.AddActivityListener(listener);
+        Open();
+        var created = Ask<DeviceProtocol.DmaRegionCreated>(new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(DmaMemory.Allocate(4096))));
+        created.Region.Tell(new DmaProtocol.Unmap(), TestActor);
+        ExpectMsg<DmaProtocol.Unmapped>();
+        Ask<DeviceProtocol.ResetDone>(new DeviceProtocol.Reset());
+        Ask<DeviceProtocol.Closed>(new DeviceProtocol.Close());
+
+        Assert.Superset(new HashSet<string>(["riser.session.open", "riser.session.end", "riser.dma.map", "riser.dma.unmap", "riser.device.reset"], StringComparer.Ordinal), names.ToHashSet(StringComparer.Ordinal));
+    }
+}

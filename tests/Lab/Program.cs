@@ -1,0 +1,50 @@
+using Riser.Actors.Backends;
+using Riser.Actors.Interop;
+using Riser.Actors.Specs.Backends;
+
+namespace Riser.Lab.Specs;
+
+/// <summary>The other process of a spec: <c>hold DEVICE</c>, <c>open DEVICE</c> or <c>map DEVICE BYTES</c>. What it has to say is one line.</summary>
+internal static class Program
+{
+    private static int Main(string[] arguments)
+    {
+        try
+        {
+            using var backend = Lab.Backend();
+            using var session = backend.Open(DeviceId.Parse(arguments[1]));
+            switch (arguments[0])
+            {
+                case "hold": Hold(session); break;
+                case "map": Map(session, ulong.Parse(arguments[2])); break;
+                default: break;
+            }
+
+            Console.WriteLine("done");
+            return 0;
+        }
+        catch (PciException refused)
+        {
+            Console.WriteLine($"{refused.Errno}: {refused.Message}");
+            return 1;
+        }
+    }
+
+    // A device in full use: bus master, memory mapped, vectors armed. Ends when its input does, or by SIGKILL.
+    private static void Hold(IPciSession session)
+    {
+        using var memory = new TestMemory(1 << 20);
+        session.Map([memory.At(0x100000)]);
+        var kind = session.Info.Vectors[^1];
+        var eventFds = Enumerable.Range(0, kind.Count).Select(_ => EventFdHandle.Create()).ToArray();
+        session.Arm(kind.Kind, 0, eventFds);
+        Console.WriteLine("ready");
+        Console.In.ReadToEnd();
+    }
+
+    private static void Map(IPciSession session, ulong bytes)
+    {
+        using var memory = new TestMemory(bytes);
+        session.Map([memory.At(0x100000)]);
+    }
+}
