@@ -40,13 +40,16 @@ internal static class HostConfig
 
     private static Config Parse(FileInfo file, string text)
     {
+        const string compare = "Compare it with config/hocon/reference.conf.";
+        if (HoconBrackets.Check(text) is { } unbalanced)
+            throw new UsageException($"The configuration '{file}' is not HOCON: {unbalanced}.", compare);
         try
         {
             return string.IsNullOrWhiteSpace(text) ? Config.Empty : ConfigurationFactory.ParseString(text);
         }
         catch (Exception problem) // the parser throws whatever its own mistakes lead to
         {
-            throw new UsageException($"The configuration '{file}' is not HOCON: {problem.Message.TrimEnd('.')}.", "Compare it with config/hocon/reference.conf.");
+            throw new UsageException($"The configuration '{file}' is not HOCON: {problem.Message.TrimEnd('.')}.", compare);
         }
     }
 
