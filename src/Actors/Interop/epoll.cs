@@ -97,10 +97,7 @@ internal sealed class EpollHandle : FileDescriptor
 /// <summary>Room for what one <see cref="EpollHandle.Wait"/> reports.</summary>
 internal sealed class EpollEvents(int capacity)
 {
-    private static readonly int s_stride = EpollHandle.IsPacked ? Unsafe.SizeOf<EpollEventPacked>() : Unsafe.SizeOf<EpollEventAligned>();
-    private static readonly int s_data = s_stride - sizeof(ulong); // the token is the last field of both
-
-    private readonly byte[] _bytes = GC.AllocateArray<byte>(capacity * s_stride, pinned: true);
+    private readonly byte[] _bytes = GC.AllocateArray<byte>(capacity * Stride, pinned: true);
 
     /// <summary>How many events fit.</summary>
     public int Capacity => capacity;
@@ -109,5 +106,7 @@ internal sealed class EpollEvents(int capacity)
     public nint Address => Marshal.UnsafeAddrOfPinnedArrayElement(_bytes, 0);
 
     /// <summary>The token that the ready descriptor was added with.</summary>
-    public ulong Token(int index) => MemoryMarshal.Read<ulong>(_bytes.AsSpan((index * s_stride) + s_data));
+    public ulong Token(int index) => MemoryMarshal.Read<ulong>(_bytes.AsSpan(((index + 1) * Stride) - sizeof(ulong))); // the last field of both
+
+    private static int Stride { get; } = EpollHandle.IsPacked ? Unsafe.SizeOf<EpollEventPacked>() : Unsafe.SizeOf<EpollEventAligned>();
 }

@@ -16,9 +16,6 @@ internal sealed class EventLoop : IDisposable
 {
     private const ulong WakeUpToken = ulong.MaxValue;
 
-    [ThreadStatic]
-    private static EventLoop? t_current;
-
     private readonly EpollHandle _epoll = EpollHandle.Create();
     private readonly EventFdHandle _wakeUp = EventFdHandle.Create(); // edge triggered and never read, as every other
     private readonly SourceTable _sources = new();
@@ -48,7 +45,7 @@ internal sealed class EventLoop : IDisposable
     }
 
     /// <summary>The loop whose thread this is, or null.</summary>
-    public static EventLoop? Current => t_current;
+    public static EventLoop? Current => OnThread.Loop;
 
     /// <summary>The thread's name.</summary>
     public string Name => _thread.Name!;
@@ -91,7 +88,7 @@ internal sealed class EventLoop : IDisposable
     /// </summary>
     public void Post(IRunnable work)
     {
-        if (t_current == this)
+        if (OnThread.Loop == this)
         {
             _local.Enqueue(work);
             return;
@@ -112,7 +109,7 @@ internal sealed class EventLoop : IDisposable
         _stopping = true;
         Interlocked.MemoryBarrier();
         WakeUp();
-        if (t_current != this)
+        if (OnThread.Loop != this)
             _thread.Join();
     }
 
@@ -121,13 +118,13 @@ internal sealed class EventLoop : IDisposable
     /// <summary>Returns when handlers that were running when it was called have returned. On the loop's thread: at once.</summary>
     internal void WaitUntilDelivered()
     {
-        if (t_current != this)
+        if (OnThread.Loop != this)
             _delivery.WaitUntilLeft();
     }
 
     private void Run()
     {
-        t_current = this;
+        OnThread.Loop = this;
         string doing = "waiting";
         try
         {
@@ -230,7 +227,7 @@ internal sealed class EventLoop : IDisposable
             _closed = true;
         foreach (var source in _sources.ToArray())
             source.Dispose();
-        t_current = null;
+        OnThread.Loop = null;
         Interlocked.Exchange(ref _state, State.Stopped);
         HandOver();
         _epoll.Dispose();
@@ -243,6 +240,12 @@ internal sealed class EventLoop : IDisposable
             ThreadPool.UnsafeQueueUserWorkItem(static work => work.Run(), _local.Dequeue(), preferLocal: false);
         while (_posted.TryDequeue(out var work))
             ThreadPool.UnsafeQueueUserWorkItem(static work => work.Run(), work, preferLocal: false);
+    }
+
+    private static class OnThread
+    {
+        [ThreadStatic]
+        public static EventLoop? Loop;
     }
 
     private static class State

@@ -15,9 +15,6 @@ namespace Riser.Actors.Reactor;
 /// </summary>
 internal sealed class MemoryWatch
 {
-    private static readonly Lazy<string?> s_obstacle = new(UserFaultFile.FindObstacle);
-    private static readonly Lazy<MemoryWatch> s_shared = new(() => new MemoryWatch());
-
     private readonly UserFaultFile _file = UserFaultFile.Open();
     private readonly Lock _gate = new(); // the watchers and their parts; nobody unmaps while holding it
     private readonly List<Watcher> _watchers = [];
@@ -30,12 +27,16 @@ internal sealed class MemoryWatch
         _reader.Start();
     }
 
+    private static Lazy<string?> Obstacle { get; } = new(UserFaultFile.FindObstacle);
+
+    private static Lazy<MemoryWatch> Instance { get; } = new(() => new MemoryWatch());
+
     /// <summary>The one of this process.</summary>
     /// <exception cref="NativeException">It is not supported.</exception>
-    public static MemoryWatch Shared => s_shared.Value;
+    public static MemoryWatch Shared => Instance.Value;
 
     /// <summary>Whether this kernel can; <paramref name="why"/> not, and what helps.</summary>
-    public static bool IsSupported(out string? why) => (why = s_obstacle.Value) is null;
+    public static bool IsSupported(out string? why) => (why = Obstacle.Value) is null;
 
     /// <summary>
     /// Calls <paramref name="onEvent"/> for what happens to any part of <paramref name="range"/>, on the reader's thread. It

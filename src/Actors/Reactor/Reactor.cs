@@ -8,8 +8,6 @@ namespace Riser.Actors.Reactor;
 /// </summary>
 internal sealed class Reactor : IExtension, IDisposable
 {
-    private static readonly Provider s_provider = new();
-
     private readonly EventLoop[] _loops;
     private uint _next;
 
@@ -24,9 +22,11 @@ internal sealed class Reactor : IExtension, IDisposable
     /// <summary>The loops, in the order of their threads' names.</summary>
     public IReadOnlyList<EventLoop> Loops => _loops;
 
+    private static Provider Extension { get; } = new();
+
     /// <summary>The reactor of <paramref name="system"/>; the first call adds reference.conf to the system and starts the threads.</summary>
     /// <exception cref="Akka.Configuration.ConfigurationException">A key of <c>riser.reactor</c> is wrong.</exception>
-    public static Reactor For(ActorSystem system) => system.TryGetExtension<Reactor>(out var reactor) ? reactor : s_provider.Apply(system);
+    public static Reactor For(ActorSystem system) => system.TryGetExtension<Reactor>(out var reactor) ? reactor : Extension.Apply(system);
 
     /// <summary>The loop with the fewest eventfds; among equals each in its turn.</summary>
     public EventLoop Assign()

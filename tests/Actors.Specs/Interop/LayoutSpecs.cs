@@ -10,14 +10,14 @@ namespace Riser.Actors.Specs.Interop;
 /// </summary>
 public sealed class LayoutSpecs
 {
-    private static readonly string[] s_headers =
+    private static string[] Headers { get; } =
     [
         "errno.h", "fcntl.h", "poll.h", "unistd.h", "sys/epoll.h", "sys/eventfd.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h",
         "sys/syscall.h", "sys/uio.h", "linux/netlink.h", "linux/userfaultfd.h", "linux/vfio.h",
     ];
 
     /// <summary>Structures that are called otherwise in C; null: not on this processor.</summary>
-    private static readonly Dictionary<Type, string?> s_names = new()
+    private static Dictionary<Type, string?> Names { get; } = new()
     {
         [typeof(EpollEventPacked)] = EpollHandle.IsPacked ? "epoll_event" : null,
         [typeof(EpollEventAligned)] = EpollHandle.IsPacked ? null : "epoll_event",
@@ -27,7 +27,7 @@ public sealed class LayoutSpecs
         [typeof(vfio_pci_hot_reset)] = "vfio_pci_hot_reset_info",
     };
 
-    private static readonly Dictionary<string, string> s_members = new()
+    private static Dictionary<string, string> Members { get; } = new()
     {
         ["remove_start"] = "arg.remove.start",
         ["remove_end"] = "arg.remove.end",
@@ -45,7 +45,7 @@ public sealed class LayoutSpecs
         Skip.IfNot(CLayout.HasCompiler, "There is no gcc here.");
         var type = All().Single(t => t.Name == name);
 
-        string said = new CLayout(s_headers).Struct(type, CName(type), s_members).Compile();
+        string said = new CLayout(Headers).Struct(type, CName(type), Members).Compile();
         Assert.True(said.Length == 0, said);
     }
 
@@ -53,7 +53,7 @@ public sealed class LayoutSpecs
     public void Constants_have_the_values_that_C_gives_them()
     {
         Skip.IfNot(CLayout.HasCompiler, "There is no gcc here.");
-        var constants = new CLayout(s_headers);
+        var constants = new CLayout(Headers);
 
         foreach (var field in typeof(LibC).GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic).Where(f => f.IsLiteral && !f.Name.Any(char.IsLower)))
             constants.Constant(field.Name, field.GetRawConstantValue()!);
@@ -67,7 +67,7 @@ public sealed class LayoutSpecs
     {
         Skip.IfNot(CLayout.HasCompiler, "There is no gcc here.");
 
-        string said = new CLayout(s_headers).Struct(typeof(WrongPollFd), "pollfd").Constant("EPOLLIN", 2).Compile();
+        string said = new CLayout(Headers).Struct(typeof(WrongPollFd), "pollfd").Constant("EPOLLIN", 2).Compile();
 
         Assert.Contains("WrongPollFd.events has 4 bytes in C#", said);
         Assert.Contains("WrongPollFd.revents is at byte 8 in C#", said);
@@ -82,7 +82,7 @@ public sealed class LayoutSpecs
         Assert.Equal(16, Marshal.SizeOf<EpollEventAligned>());
     }
 
-    private static string? CName(Type type) => s_names.GetValueOrDefault(type, type.Name);
+    private static string? CName(Type type) => Names.GetValueOrDefault(type, type.Name);
 
     private static IEnumerable<Type> All() => typeof(LibC).Assembly.GetTypes().Where(type =>
         type is { Namespace: "Riser.Actors.Interop", IsValueType: true, IsEnum: false } && !type.Name.Contains('<') && type.StructLayoutAttribute is not { Value: LayoutKind.Auto });

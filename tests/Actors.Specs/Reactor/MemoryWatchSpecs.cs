@@ -8,7 +8,6 @@ namespace Riser.Actors.Specs.Reactor;
 public sealed class MemoryWatchSpecs
 {
     private const int Huge = 2 << 20;
-    private static readonly ulong s_page = (ulong)Environment.SystemPageSize;
 
     private readonly BlockingCollection<MemoryEvent> _events = [];
 
@@ -191,7 +190,7 @@ public sealed class MemoryWatchSpecs
         using var memory = Memory.Map(Kind.Anonymous, 4);
         memory.ReplaceByFile(2);
 
-        foreach (var range in new[] { memory.Range, new(memory.Range.Address + 1, s_page) })
+        foreach (var range in new[] { memory.Range, new(memory.Range.Address + 1, Page) })
         {
             var refused = Assert.Throws<NativeException>(() => Watch(range));
             Assert.Equal(Errno.EINVAL, refused.Errno);
@@ -221,6 +220,8 @@ public sealed class MemoryWatchSpecs
     }
 
     public static TheoryData<Kind> Kinds() => [.. Enum.GetValues<Kind>()];
+
+    private static ulong Page => (ulong)Environment.SystemPageSize;
 
     private static void Supported() => Skip.IfNot(MemoryWatch.IsSupported(out string? why), why);
 
@@ -271,7 +272,7 @@ public sealed class MemoryWatchSpecs
 
         public static Memory Map(Kind kind, int units)
         {
-            ulong unit = kind is Kind.TransparentHuge or Kind.HugeTlb ? Huge : s_page;
+            ulong unit = kind is Kind.TransparentHuge or Kind.HugeTlb ? Huge : Page;
             nuint size = (nuint)units * (nuint)unit;
             const int ReadWrite = LibC.PROT_READ | LibC.PROT_WRITE;
             FileDescriptor? file = null;

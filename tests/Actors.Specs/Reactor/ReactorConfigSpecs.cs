@@ -5,19 +5,19 @@ namespace Riser.Actors.Specs.Reactor;
 
 public sealed class ReactorConfigSpecs
 {
-    private static readonly Config s_riser = ReferenceConfig.Default.GetConfig("riser");
+    private static Config Defaults { get; } = ReferenceConfig.Default.GetConfig("riser");
 
     [Fact]
     public void Reactor_has_one_thread_for_four_processors_by_default()
     {
-        Assert.Equal("auto", s_riser.GetString("reactor.threads"));
-        Assert.Equal(Math.Max(1, Environment.ProcessorCount / 4), ReactorSettings.From(s_riser.GetConfig("reactor")).Threads);
+        Assert.Equal("auto", Defaults.GetString("reactor.threads"));
+        Assert.Equal(Math.Max(1, Environment.ProcessorCount / 4), ReactorSettings.From(Defaults.GetConfig("reactor")).Threads);
     }
 
     [Fact]
     public void Reactor_takes_256_events_and_runs_128_mailboxes_a_turn_by_default()
     {
-        var settings = ReactorSettings.From(s_riser.GetConfig("reactor"));
+        var settings = ReactorSettings.From(Defaults.GetConfig("reactor"));
         Assert.Equal(256, settings.EventsPerTurn);
         Assert.Equal(128, settings.MailboxesPerTurn);
     }
@@ -25,7 +25,7 @@ public sealed class ReactorConfigSpecs
     [Fact]
     public void Reactor_dispatcher_runs_mailboxes_on_the_reactor_by_default()
     {
-        var dispatcher = s_riser.GetConfig("reactor-dispatcher");
+        var dispatcher = Defaults.GetConfig("reactor-dispatcher");
         Assert.Equal("Dispatcher", dispatcher.GetString("type"));
         Assert.Equal(typeof(ReactorExecutor), Type.GetType(dispatcher.GetString("executor")));
         Assert.Equal(32, dispatcher.GetInt("throughput"));
@@ -34,7 +34,7 @@ public sealed class ReactorConfigSpecs
     [Fact]
     public void Session_dispatcher_has_threads_of_its_own_by_default()
     {
-        var dispatcher = s_riser.GetConfig("session-dispatcher");
+        var dispatcher = Defaults.GetConfig("session-dispatcher");
         Assert.Equal("Dispatcher", dispatcher.GetString("type"));
         Assert.Equal(typeof(BlockingExecutor), Type.GetType(dispatcher.GetString("executor")));
         Assert.Equal(32, dispatcher.GetInt("throughput"));
@@ -48,7 +48,7 @@ public sealed class ReactorConfigSpecs
     [InlineData("mailboxes-per-turn", "1.5")]
     public void Reactor_refuses_a_value_that_makes_no_sense_and_names_the_key(string key, string value)
     {
-        var section = ConfigurationFactory.ParseString($"{key} = \"{value}\"").WithFallback(s_riser.GetConfig("reactor"));
+        var section = ConfigurationFactory.ParseString($"{key} = \"{value}\"").WithFallback(Defaults.GetConfig("reactor"));
 
         var refused = Assert.Throws<ConfigurationException>(() => ReactorSettings.From(section));
 
@@ -61,7 +61,7 @@ public sealed class ReactorConfigSpecs
     [InlineData("idle-timeout", "0s")]
     public void Session_dispatcher_refuses_a_value_that_makes_no_sense_and_names_the_key(string key, string value)
     {
-        var section = ConfigurationFactory.ParseString($"id = riser.session-dispatcher, {key} = {value}").WithFallback(s_riser.GetConfig("session-dispatcher"));
+        var section = ConfigurationFactory.ParseString($"id = riser.session-dispatcher, {key} = {value}").WithFallback(Defaults.GetConfig("session-dispatcher"));
 
         var refused = Assert.Throws<ConfigurationException>(() => BlockingSettings.From(section));
 
