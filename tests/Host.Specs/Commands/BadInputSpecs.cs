@@ -32,6 +32,8 @@ public sealed class BadInputSpecs
     [InlineData("riser.backends.enabled = [sim, tape]", "'tape'", "riser.backends.tape.class")]
     [InlineData("riser.backends.sim.devices.a { vectors = many }", "vectors", "2048")]
     [InlineData("riser.backends.sim.devices.a { colour = pink }", "colour is unknown", "msi-vectors")]
+    [InlineData("riser = 5", "'riser'", "reference.conf")]
+    [InlineData("riser.device.heartbeat = 5s", "'riser.device.heartbeat'", "reference.conf")]
     [InlineData("riser { device {", "the '{' in line 1 is not closed", "reference.conf")]
     public async Task Configuration_is_refused_when_it_makes_no_sense(string text, string names, string fix)
     {

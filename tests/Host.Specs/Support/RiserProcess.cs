@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using System.Threading.Channels;
 
 namespace Riser.Host.Specs.Support;
 
@@ -11,7 +12,7 @@ internal sealed class RiserProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
-    private readonly TaskCompletionSource _spoke = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
     private readonly Task<string> _output;
 
     private RiserProcess(Process process)
@@ -21,10 +22,13 @@ internal sealed class RiserProcess : IAsyncDisposable
         process.ErrorDataReceived += (_, line) =>
         {
             if (line.Data is not { } text)
+            {
+                _lines.Writer.TryComplete();
                 return;
+            }
             lock (_errors)
                 _errors.AppendLine(text);
-            _spoke.TrySetResult();
+            _lines.Writer.TryWrite(text);
         };
         process.BeginErrorReadLine();
     }
@@ -61,8 +65,17 @@ internal sealed class RiserProcess : IAsyncDisposable
         return new(Process.Start(start)!);
     }
 
-    /// <summary>Waits for its first line on standard error.</summary>
-    public Task SpokeAsync() => _spoke.Task.WaitAsync(s_patience);
+    /// <summary>Waits for a line on standard error.</summary>
+    public async Task SaidAsync(Predicate<string> line)
+    {
+        using var limit = new CancellationTokenSource(s_patience);
+        await foreach (string said in _lines.Reader.ReadAllAsync(limit.Token))
+        {
+            if (line(said))
+                return;
+        }
+        Assert.Fail($"It ended without saying so: {_errors}");
+    }
 
     public async Task<Result> EndAsync()
     {
