@@ -115,6 +115,33 @@ public sealed class RecoverySpecs
     }
 
     [SkippableFact]
+    public void Reset_takes_the_whole_bus_when_the_function_has_none_of_its_own()
+    {
+        string sibling = Lab.Address("SHARED_B");
+        Lab.Bind(sibling, "vfio-pci");
+        try
+        {
+            using var backend = Lab.Backend();
+            using var a = new Edu(backend.Open(Lab.Device("SHARED_A")));
+            using var b = new Edu(backend.Open(Lab.Device("SHARED_B")));
+            Assert.True(a.Session.Info.CanReset);
+
+            a.Session.Reset();
+
+            foreach (var edu in (Edu[])[a, b])
+            {
+                Assert.Equal(0x010000edu, edu.Registers.Read32(0));
+                edu.Registers.Write32(0x60, 1);
+                Assert.Equal(1, Lab.Count(edu.Interrupts));
+            }
+        }
+        finally
+        {
+            Lab.Bind(sibling, "uio_pci_generic");
+        }
+    }
+
+    [SkippableFact]
     public async Task Unplugging_asks_for_the_device_and_plugging_brings_it_back()
     {
         string address = Lab.Address("TESTDEV");

@@ -12,6 +12,8 @@ public abstract class VfioFixture(string name) : BackendFixture
 
     public override DeviceId Device => Lab.Device(name);
 
+    public override int Rounds => 20;
+
     public override string? SkipReason => Lab.SkipReason ?? (Environment.GetEnvironmentVariable($"LAB_{name}") is null ? $"This lab has no {name}." : null);
 }
 

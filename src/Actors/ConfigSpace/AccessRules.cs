@@ -111,7 +111,7 @@ internal static class AccessRules
         Standard(18, CapabilityId.PciExpress, 0x08, 2, 0xf0e0, 0xfdff, RuleEffect.DeviceControl),
         Standard(19, CapabilityId.PciExpress, 0x28, 2, 0, 0xffdf),
         Standard(20, CapabilityId.AdvancedFeatures, 0x04, 1, 0x01, 0x01, RuleEffect.FunctionReset),
-        Standard(21, CapabilityId.Msi, 0x02, 1, B, B, RuleEffect.MsiControl),
+        Standard(21, CapabilityId.Msi, 0x02, 1, B, 0x71, RuleEffect.MsiControl),
         Standard(21, CapabilityId.Msi, 0x04, 4, D, D),
         Standard(21, CapabilityId.Msi, 0x08, 2, W, W, RuleEffect.None, RuleCondition.Msi32),
         Standard(21, CapabilityId.Msi, 0x0c, 4, 0, D, RuleEffect.None, RuleCondition.Msi32),

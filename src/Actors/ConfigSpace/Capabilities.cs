@@ -102,7 +102,7 @@ internal static class Capabilities
             ExtendedCapabilityId.AlternativeRouting => 8,
             ExtendedCapabilityId.AddressTranslation => 8,
             ExtendedCapabilityId.SingleRootIov => 64,
-            ExtendedCapabilityId.Multicast => 48,
+            ExtendedCapabilityId.Multicast => 44,
             ExtendedCapabilityId.PageRequest => 16,
             ExtendedCapabilityId.ResizableBar => 4 + (8 * (offset + 12 <= space.Length ? (int)(Dword(space, offset + 8) >> 5) & 7 : 0)),
             ExtendedCapabilityId.DynamicPower => 16 + (int)(first & 0x1f) + 1,

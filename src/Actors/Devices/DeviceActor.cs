@@ -356,7 +356,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             return;
         }
         var parts = _parts;
-        Send(new DmaMapping.Remove(ranges), new InFlight(ActorRefs.NoSender, reply =>
+        Send(new DmaMapping.Remove(ranges), new InFlight(ActorRefs.Nobody, reply =>
         {
             parts.DropRegion(region);
             return null;
@@ -387,7 +387,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                 Decide(new SessionProtocol.Failed(noticed.Epoch, SessionFailure.RemovalRequested, Errno.ENODEV, "the kernel asks for the device back"));
                 break;
             case SessionNotice.Invalidation:
-                Send(new SessionProtocol.TakeInvalidations(), new InFlight(ActorRefs.NoSender, reply =>
+                Send(new SessionProtocol.TakeInvalidations(), new InFlight(ActorRefs.Nobody, reply =>
                 {
                     if (reply is SessionProtocol.InvalidationsTaken taken)
                         PassOn(taken.Ranges);

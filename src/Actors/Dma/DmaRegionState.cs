@@ -71,7 +71,7 @@ internal abstract record DmaRegionState
                     Effect[] told = [.. gone.Touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, gone.Cause)))];
                     var less = Without(Before, gone.Touched, keepLost: true);
                     if (policy == InvalidationPolicy.Remap && gone.Cause == InvalidationCause.Dropped)
-                        return To(new Busy(less, new Operation.Remap(gone.Touched), null, ActorRefs.NoSender) { Lost = less.Lost }, [.. told, new Effect.AskDevice(new DmaMapping.Add(Wire(gone.Touched)))]);
+                        return To(new Busy(less, new Operation.Remap(gone.Touched), null, ActorRefs.Nobody) { Lost = less.Lost }, [.. told, new Effect.AskDevice(new DmaMapping.Add(Wire(gone.Touched)))]);
                     return To(less, [.. told, new Effect.Resume()]);
                 case Operation.Remap again:
                     IReadOnlyList<RegionPiece> whole = [.. Pieces, .. again.Touched];
@@ -168,7 +168,7 @@ internal abstract record DmaRegionState
             return Stay();
         if (this is Detached)
             return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, gone.Cause)))]);
-        return Ask(new Operation.Invalidate(touched, gone.Cause), command: null, ActorRefs.NoSender, new DmaMapping.Remove(RangesOf(touched)));
+        return Ask(new Operation.Invalidate(touched, gone.Cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(RangesOf(touched)));
     }
 
     private Step Refuse(ICommand command, IActorRef sender) => Stay(new Effect.Reply(sender, new Refused(

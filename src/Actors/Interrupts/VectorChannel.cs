@@ -22,7 +22,7 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     private readonly Lock _changing = new(); // subscriptions
     private readonly SignalSource _source;
     private InterruptSignal[] _signals = []; // copied on change
-    private IActorRef _sender = ActorRefs.NoSender;
+    private IActorRef _sender = ActorRefs.Nobody;
     private long _total; // guarded by _collecting
     private long _messages;
     private bool _everSubscribed; // guarded by _changing

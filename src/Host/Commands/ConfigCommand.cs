@@ -17,7 +17,7 @@ internal static class ConfigCommand
     private static async Task<int> RunAsync(FileInfo? config)
     {
         await using (await Node.StartAsync(config)) // refuses what makes no sense
-            await Console.Out.WriteLineAsync($"riser {HostConfig.Effective(config).GetConfig("riser").Root}");
+            await Console.Out.WriteLineAsync($"riser {{{Environment.NewLine}  {HostConfig.Effective(config).GetConfig("riser").Root.ToString()!.Trim()}{Environment.NewLine}}}");
         return ExitStatus.Success;
     }
 }

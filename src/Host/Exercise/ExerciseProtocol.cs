@@ -25,13 +25,14 @@ internal static class ExerciseProtocol
 
     /// <summary>What has passed so far, over all sessions.</summary>
     /// <param name="Device">Which device.</param>
+    /// <param name="HasBegun">The exercise has begun at least once.</param>
     /// <param name="Vectors">Vectors that are open.</param>
     /// <param name="Triggered">Interrupts that were caused, as far as anyone can know.</param>
     /// <param name="Delivered">Interrupts that the exerciser has counted.</param>
     /// <param name="Messages">Messages that told of them.</param>
     /// <param name="Dma">Bytes that the device moved.</param>
     /// <param name="Problem">What went wrong last, other than a lost session; null when nothing did.</param>
-    public sealed record Tally(DeviceId Device, int Vectors, long Triggered, long Delivered, long Messages, DmaTally Dma, string? Problem);
+    public sealed record Tally(DeviceId Device, bool HasBegun, int Vectors, long Triggered, long Delivered, long Messages, DmaTally Dma, string? Problem);
 }
 
 /// <summary>Bytes that a device moved, and what comparing them said.</summary>

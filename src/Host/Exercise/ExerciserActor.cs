@@ -35,6 +35,7 @@ internal sealed class ExerciserActor : UntypedActor, IWithTimers, IPort
     private SessionInfo? _info;
     private DmaMemory? _offered; // to a region that is being made
     private bool _began;
+    private bool _hasBegun; // in any session
     private bool _ready; // a session is open
     private bool _stopping;
     private TimeSpan _stopAsked;
@@ -148,6 +149,7 @@ internal sealed class ExerciserActor : UntypedActor, IWithTimers, IPort
         if (_signals.ContainsValue(null))
             return;
         _began = true;
+        _hasBegun = true;
         foreach (var exercise in _exercises)
             exercise.Begin(this);
         _asker.Tell(new Running(_id));
@@ -210,6 +212,7 @@ internal sealed class ExerciserActor : UntypedActor, IWithTimers, IPort
 
     private Tally Tally() => new(
         _id,
+        _hasBegun,
         _vectors.Count,
         Triggered(),
         _delivered,

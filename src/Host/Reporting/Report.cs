@@ -4,7 +4,7 @@ using Riser.Actors.Backends;
 namespace Riser.Host.Reporting;
 
 /// <summary>The report of a run; a stable format, described in the README.</summary>
-/// <param name="ElapsedSeconds">From the first open to the end of the load.</param>
+/// <param name="ElapsedSeconds">From when all devices run to the end of the load.</param>
 /// <param name="Devices">In order of id.</param>
 internal sealed record Report(double ElapsedSeconds, IReadOnlyList<DeviceReport> Devices)
 {

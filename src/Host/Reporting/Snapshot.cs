@@ -23,8 +23,8 @@ internal sealed record RunResult(Report Report, IReadOnlyList<string> Problems)
     private static IEnumerable<string> Judge(DeviceSnapshot snapshot)
     {
         var (device, tally) = snapshot;
-        if (device.Epoch == 0 || tally.Vectors == 0 && device.Info is null)
-            yield return $"{tally.Device} was not opened in the time given.{Because(device.LastFault)} Give it more with --for.";
+        if (!tally.HasBegun)
+            yield return $"{tally.Device} was not ready before the run was ended.{Because(device.LastFault)}";
         else if (device.State is not DevicePhase.Ready)
             yield return $"{tally.Device} ended as {Texts.Of(device.State)}.{Because(device.LastFault)}";
         if (tally.Delivered != tally.Triggered)

@@ -1,4 +1,5 @@
 using Akka.Configuration;
+using Akka.Configuration.Hocon;
 using Riser.Actors;
 
 namespace Riser.Host.Service;
@@ -35,18 +36,38 @@ internal static class HostConfig
         var config = Parse(file, text);
         foreach (string section in config.IsEmpty ? [] : config.Root.GetObject().Items.Keys.Except(s_sections, StringComparer.Ordinal))
             throw new UsageException($"'{section}' in the configuration '{file}' is not a section that Riser knows.", $"Sections are: {string.Join(", ", s_sections)}.");
+        if (!config.IsEmpty && Misshapen(config.Root.GetObject(), DeviceRuntime.DefaultConfig.Root.GetObject(), string.Empty) is { } key)
+            throw new UsageException($"'{key}' in the configuration '{file}' is a value where a section belongs, or the other way round.", "Compare it with config/hocon/reference.conf.");
         return config;
+    }
+
+    // Asked here because Akka.NET falls over such a key when it lays one configuration over another.
+    private static string? Misshapen(HoconObject own, HoconObject reference, string path)
+    {
+        foreach (var (key, value) in own.Items)
+        {
+            if (!reference.Items.TryGetValue(key, out var known))
+                continue;
+            if (value.IsObject() != known.IsObject())
+                return path + key;
+            if (value.IsObject() && Misshapen(value.GetObject(), known.GetObject(), $"{path}{key}.") is { } deeper)
+                return deeper;
+        }
+        return null;
     }
 
     private static Config Parse(FileInfo file, string text)
     {
+        const string compare = "Compare it with config/hocon/reference.conf.";
+        if (HoconBrackets.Check(text) is { } unbalanced)
+            throw new UsageException($"The configuration '{file}' is not HOCON: {unbalanced}.", compare);
         try
         {
             return string.IsNullOrWhiteSpace(text) ? Config.Empty : ConfigurationFactory.ParseString(text);
         }
         catch (Exception problem) // the parser throws whatever its own mistakes lead to
         {
-            throw new UsageException($"The configuration '{file}' is not HOCON: {problem.Message.TrimEnd('.')}.", "Compare it with config/hocon/reference.conf.");
+            throw new UsageException($"The configuration '{file}' is not HOCON: {problem.Message.TrimEnd('.')}.", compare);
         }
     }
 

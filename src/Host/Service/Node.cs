@@ -70,11 +70,11 @@ internal sealed class Node : IAsyncDisposable
         _ => $"There are {all.Count}, among them: {string.Join(", ", all.Take(8).Select(d => d.Device.Id))}.",
     };
 
+    // The outermost that speaks of the configuration: it says where in it the fault is.
     private static Exception? Cause(Exception? problem) => problem switch
     {
         null => null,
-        ConfigurationException => problem.InnerException is { } inner && Cause(inner) is { } deeper ? deeper : problem,
-        FormatException => problem,
+        ConfigurationException or FormatException => problem,
         _ => Cause(problem.InnerException),
     };
 }

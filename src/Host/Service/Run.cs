@@ -12,6 +12,8 @@ internal sealed class Run(Node node, RunOptions options, IDisplay display)
 {
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(10); // of an actor that never blocks
 
+    private static readonly TimeSpan s_opening = TimeSpan.FromMinutes(2); // more than any backoff within the default budget
+
     private readonly Stopwatch _clock = new();
 
     /// <exception cref="RunFailedException">A device cannot be opened.</exception>
@@ -24,10 +26,8 @@ internal sealed class Run(Node node, RunOptions options, IDisplay display)
 
         List<Subject> subjects = [.. chosen.Select(Start)];
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        _clock.Start();
-        if (options.For is { } duration)
-            over.CancelAfter(duration);
-        var begun = Task.WhenAll(subjects.Select(s => BeginAsync(s, over.Token)));
+        over.CancelAfter(s_opening);
+        var begun = BeginAllAsync(subjects, over);
         await display.ShowAsync(() => LookAsync(subjects), begun, over.Token);
         string?[] failures = await begun;
         if (Array.Find(failures, f => f is not null) is { } failure)
@@ -51,6 +51,16 @@ internal sealed class Run(Node node, RunOptions options, IDisplay display)
     }
 
     private static Func<long> Truth(SimulatedDevice device) => () => device.TriggeredTotal;
+
+    // The time of a run counts from when all devices run.
+    private async Task<string?[]> BeginAllAsync(IReadOnlyList<Subject> subjects, CancellationTokenSource over)
+    {
+        string?[] failures = await Task.WhenAll(subjects.Select(s => BeginAsync(s, over.Token)));
+        _clock.Start();
+        if (!over.IsCancellationRequested)
+            over.CancelAfter(options.For ?? Timeout.InfiniteTimeSpan);
+        return failures;
+    }
 
     /// <returns>Why the device cannot be exercised; null when it can, or when the run was over before it was known.</returns>
     private static async Task<string?> BeginAsync(Subject subject, CancellationToken over)

@@ -17,6 +17,9 @@ public abstract class BackendFixture : IDisposable
     /// <summary>A BAR and an offset of a 32-bit register that keeps what is written; null when the device has none that is harmless.</summary>
     public virtual (int Bar, ulong Offset)? ScratchRegister => null;
 
+    /// <summary>How often a spec that looks for leaks opens the device. Hardware takes a few resets each time.</summary>
+    public virtual int Rounds => 100;
+
     /// <inheritdoc/>
     public void Dispose()
     {

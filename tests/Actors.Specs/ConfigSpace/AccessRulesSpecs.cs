@@ -6,7 +6,7 @@ namespace Riser.Actors.Specs.ConfigSpace;
 public sealed class AccessRulesSpecs
 {
     // Fields whose value has a meaning of its own: their rules are asserted one by one in PciConfigSpaceSpecs.
-    private static readonly HashSet<RuleEffect> Special = [RuleEffect.Bar, RuleEffect.Rom, RuleEffect.Vpd, RuleEffect.DeviceControl, RuleEffect.FunctionReset, RuleEffect.MsiControl];
+    private static readonly HashSet<RuleEffect> _special = [RuleEffect.Bar, RuleEffect.Rom, RuleEffect.Vpd, RuleEffect.DeviceControl, RuleEffect.FunctionReset, RuleEffect.MsiControl];
 
     public static TheoryData<bool, bool, byte> Spaces
     {
@@ -34,7 +34,7 @@ public sealed class AccessRulesSpecs
         {
             var device = new FullConfigSpace(msi64, virtualFunction);
             var (seen, writable, effect) = Expected(device, offset, msi64, virtualFunction);
-            if (Special.Contains(effect))
+            if (_special.Contains(effect))
                 continue;
             byte before = (byte)device.Space.Read(offset, 1), hardware = device.Bytes[offset];
 

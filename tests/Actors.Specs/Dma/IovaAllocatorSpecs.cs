@@ -12,7 +12,7 @@ public sealed class IovaAllocatorSpecs
     private const ulong Page = 4096, Huge = 1UL << 21;
 
     // Two ranges with a gap, small enough to fill.
-    private static readonly IommuInfo s_small = new(Present: true, Page | Huge, [new(0, 8 * Huge), new(9 * Huge, 8 * Huge)], 1000);
+    private static readonly IommuInfo _small = new(Present: true, Page | Huge, [new(0, 8 * Huge), new(9 * Huge, 8 * Huge)], 1000);
 
     public abstract record Operation
     {
@@ -38,7 +38,7 @@ public sealed class IovaAllocatorSpecs
     [Property(Arbitrary = [typeof(Operations)], MaxTest = 300)]
     public void Allocator_agrees_with_a_naive_model(Operation[] operations)
     {
-        var allocator = new IovaAllocator(s_small);
+        var allocator = new IovaAllocator(_small);
         List<IovaRange> model = [];
         foreach (var operation in operations)
         {
@@ -59,7 +59,7 @@ public sealed class IovaAllocatorSpecs
                     break;
                 case Operation.Reserve(var first, var pages):
                     var wanted = new IovaRange(first * Page, pages * Page);
-                    if (!s_small.Aperture.Any(a => a.Contains(wanted)))
+                    if (!_small.Aperture.Any(a => a.Contains(wanted)))
                     {
                         Refused(Errno.EINVAL, () => allocator.Reserve(wanted));
                     }
@@ -127,12 +127,12 @@ public sealed class IovaAllocatorSpecs
     [InlineData(ulong.MaxValue - Page + 1, 2 * Page, Errno.EOVERFLOW)]
     [InlineData(1UL << 40, Page, Errno.EINVAL)]
     public void Reserve_refuses_what_cannot_be_mapped(ulong start, ulong size, Errno errno) =>
-        Refused(errno, () => new IovaAllocator(s_small).Reserve(new(start, size)));
+        Refused(errno, () => new IovaAllocator(_small).Reserve(new(start, size)));
 
     [Fact]
     public void Release_refuses_what_was_not_taken_so()
     {
-        var allocator = new IovaAllocator(s_small);
+        var allocator = new IovaAllocator(_small);
         allocator.Reserve(new(Page, 4 * Page));
 
         Refused(Errno.ENOENT, () => allocator.Release(new(2 * Page, Page)));
@@ -165,7 +165,7 @@ public sealed class IovaAllocatorSpecs
     {
         foreach (ulong alignment in size >= Huge ? new[] { Huge, Page } : [Page])
         {
-            foreach (var range in s_small.Aperture)
+            foreach (var range in _small.Aperture)
             {
                 ulong start = (Math.Max(range.Start, Page) + alignment - 1) / alignment * alignment;
                 for (; range.Contains(new(start, size)); start += alignment)

@@ -7,7 +7,7 @@ internal sealed class PonyEngine(ISimulatedSlot slot, ulong memorySize)
 
     // One for all ponies of a thread: chunks run on the backend's clock.
     [ThreadStatic]
-    private static byte[]? s_buffer;
+    private static byte[]? _buffer;
 
     private PonyCommand _command;
     private ulong _source, _destination, _length;
@@ -81,7 +81,7 @@ internal sealed class PonyEngine(ISimulatedSlot slot, ulong memorySize)
     private bool MoveChunk()
     {
         int size = (int)Math.Min(Chunk, _length - Moved);
-        var bytes = (s_buffer ??= new byte[Chunk]).AsSpan(0, size);
+        var bytes = (_buffer ??= new byte[Chunk]).AsSpan(0, size);
         if (_command == PonyCommand.Fill)
             PonyPattern.Fill(bytes, Pattern, Moved);
         else if (_command == PonyCommand.ToMemory)

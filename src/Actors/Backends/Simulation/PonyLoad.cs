@@ -13,7 +13,7 @@ internal sealed class PonyLoad(ISimulatedSlot slot, PonyOptions options)
     private const int MostFrame = 65536;
 
     [ThreadStatic]
-    private static byte[]? s_frame;
+    private static byte[]? _frame;
 
     private readonly HashSet<int> _muted = [];
     private ulong _random;
@@ -163,7 +163,7 @@ internal sealed class PonyLoad(ISimulatedSlot slot, PonyOptions options)
     {
         if (_ringFrames == 0 || Produced - Consumed >= _ringFrames)
             return;
-        var frame = (s_frame ??= new byte[MostFrame]).AsSpan(0, size);
+        var frame = (_frame ??= new byte[MostFrame]).AsSpan(0, size);
         PonyPattern.Frame(frame, Produced);
         if (slot.TryWrite(_ringBase + ((Produced % _ringFrames) * _ringFrameSize), frame))
         {

@@ -18,7 +18,7 @@ public sealed record PonyOptions
     /// <summary>Where its randomness and its patterns begin; the same seed gives the same sequence.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>Glitter: the share of its steps, 0 to 1, that are faults.</summary>
+    /// <summary>Glitter: the share of its steps, 0 to 1, that are faults: stray writes to an IOVA far from what drivers map.</summary>
     public double Faults { get; init; }
 
     /// <summary>Bytes of memory in BAR 2, a power of two from 4 KiB.</summary>

@@ -8,17 +8,17 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
 {
     private const string Section = "riser.backends.sim";
 
-    private static readonly string[] Keys = ["class", "devices", "device", "iommu"];
-    private static readonly string[] DeviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory"];
-    private static readonly string[] IommuKeys = ["address-width", "reserved", "max-mappings", "memlock"];
+    private static readonly string[] _keys = ["class", "devices", "device", "iommu"];
+    private static readonly string[] _deviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory"];
+    private static readonly string[] _iommuKeys = ["address-width", "reserved", "max-mappings", "memlock"];
 
     /// <exception cref="ConfigurationException">A key is unknown or its value is wrong; the message names it.</exception>
     public static SimulationSettings From(Config config)
     {
         var all = config.WithFallback(ReferenceConfig.Default.GetConfig(Section));
-        CheckKeys(all, "", Keys);
-        CheckKeys(all.GetConfig("device"), "device.", DeviceKeys);
-        CheckKeys(all.GetConfig("iommu"), "iommu.", IommuKeys);
+        CheckKeys(all, "", _keys);
+        CheckKeys(all.GetConfig("device"), "device.", _deviceKeys);
+        CheckKeys(all.GetConfig("iommu"), "iommu.", _iommuKeys);
         var iommu = all.GetConfig("iommu");
         string locked = iommu.GetString("memlock");
         return new(
@@ -33,7 +33,7 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
         if (!all.GetValue(at).IsObject())
             throw Wrong(at, "is not a section; write { } for a device with the defaults");
         var own = all.GetConfig(at);
-        CheckKeys(own, at + ".", DeviceKeys);
+        CheckKeys(own, at + ".", _deviceKeys);
         var with = own.WithFallback(all.GetConfig("device"));
         return new PonyOptions
         {

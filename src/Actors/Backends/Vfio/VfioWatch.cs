@@ -4,7 +4,7 @@ namespace Riser.Actors.Backends.Vfio;
 
 /// <summary>
 /// Tells which functions become and cease to be VFIO's. The kernel's uevents say when to look, sysfs says what is there;
-/// where uevents cannot be had (a sandbox, a network namespace of its own) sysfs is looked at now and then instead.
+/// now and then sysfs is looked at without them, since they do not reach every sandbox and network namespace.
 /// </summary>
 internal sealed class VfioWatch : IDisposable
 {
@@ -12,16 +12,17 @@ internal sealed class VfioWatch : IDisposable
     private readonly Func<PciFunction, DeviceDescription> _describe;
     private readonly Action<DeviceChange> _changed;
     private readonly UeventSocket? _uevents;
-    private readonly int _timeout; // milliseconds; -1 with uevents
+    private readonly int _timeout; // milliseconds
     private readonly EventFdHandle _wake = EventFdHandle.Create();
     private readonly Dictionary<string, DeviceDescription> _known;
-    private readonly Thread _thread;
+    private readonly Thread _thread; // owns both descriptors once it runs
+    private int _disposed;
 
     public VfioWatch(PciSysfs sysfs, Func<PciFunction, DeviceDescription> describe, Action<DeviceChange> changed, bool uevents, TimeSpan pollInterval)
     {
         (_sysfs, _describe, _changed) = (sysfs, describe, changed);
         _uevents = uevents ? TrySubscribe() : null; // before the first look, so that nothing slips between
-        _timeout = _uevents is null ? (int)pollInterval.TotalMilliseconds : -1;
+        _timeout = (int)pollInterval.TotalMilliseconds;
         _known = Look();
         _thread = new(Run) { IsBackground = true, Name = "riser-vfio-watch" };
         _thread.Start();
@@ -30,18 +31,17 @@ internal sealed class VfioWatch : IDisposable
     /// <summary>Ends the watch. When it returns, no call is under way, unless it is called from within one.</summary>
     public void Dispose()
     {
-        if (_wake.IsClosed)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         _wake.Signal();
-        if (Thread.CurrentThread == _thread)
-            return; // the loop ends after this call
-        _thread.Join();
-        _uevents?.Dispose();
-        _wake.Dispose();
+        if (Thread.CurrentThread != _thread)
+            _thread.Join();
     }
 
     private void Run()
     {
+        using var wake = _wake;
+        using var uevents = _uevents;
         PollFd[] ready = [new() { fd = _wake.Number, events = LibC.POLLIN }, new() { fd = _uevents?.Number ?? -1, events = LibC.POLLIN }];
         while (true)
         {
@@ -52,7 +52,7 @@ internal sealed class VfioWatch : IDisposable
                 continue;
             if (_wake.Read() > 0)
                 return;
-            if (_uevents is null || Drain())
+            if (count == 0 || Drain())
                 Compare(Look());
         }
     }
@@ -61,7 +61,7 @@ internal sealed class VfioWatch : IDisposable
     private bool Drain()
     {
         bool look = false;
-        while (_uevents!.Receive(out bool lost) is var message && (lost || message.Length > 0))
+        while (_uevents is not null && _uevents.Receive(out bool lost) is var message && (lost || message.Length > 0))
         {
             look |= lost;
             if (Uevent.Parse(message) is not { } uevent)

@@ -1,0 +1,22 @@
+using System.Globalization;
+
+namespace Riser.Benchmarks.Devices;
+
+/// <summary>Memory of this process, bytes.</summary>
+/// <param name="Managed">Live on the managed heap.</param>
+/// <param name="Resident">Resident pages; the heap's unused ones are in it.</param>
+internal readonly record struct Footprint(long Managed, long Resident)
+{
+    public static Footprint operator -(Footprint after, Footprint before) => new(after.Managed - before.Managed, after.Resident - before.Resident);
+
+    /// <summary>After a full collection.</summary>
+    public static Footprint Now() => new(GC.GetTotalMemory(forceFullCollection: true), ReadResident());
+
+    public static int OpenFiles() => Directory.GetFiles("/proc/self/fd").Length;
+
+    private static long ReadResident()
+    {
+        string line = File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
+}

@@ -1,0 +1,17 @@
+namespace Riser.Benchmarks.Interrupts;
+
+/// <summary>What the producer does in one turn.</summary>
+/// <param name="Regime">Its name in the report.</param>
+/// <param name="OneCore">Everything on one core: the producer sleeps until a round is handled. Else it spins on a core of its own.</param>
+/// <param name="Rounds">In each, every vector is signalled once.</param>
+/// <param name="GapNs">Time between a round's end and the next one.</param>
+/// <param name="Stamped">Whether each handler says when it ran; else only the round's last.</param>
+internal sealed record Load(string Regime, bool OneCore, long Rounds, long GapNs = 0, bool Stamped = true);
+
+/// <summary>One turn of one receiver.</summary>
+/// <param name="P50">From before a round's first signal to its last handler, ns.</param>
+/// <param name="P99">The same.</param>
+/// <param name="CpuPerEvent">ns, the producer's left out.</param>
+/// <param name="Bytes">Allocated in all.</param>
+/// <param name="Events">Signals in all.</param>
+internal sealed record Turn(double P50, double P99, double CpuPerEvent, long? Bytes, long Events);

@@ -1,0 +1,58 @@
+using Akka.Actor;
+using Riser.Actors.Backends;
+using Riser.Actors.Interop;
+using Riser.Actors.Interrupts;
+
+namespace Riser.Benchmarks.Interrupts;
+
+/// <summary>The product's path: <see cref="VectorChannel"/>s and the actors that subscribe to them.</summary>
+internal sealed class VectorSubscribers : Receiver
+{
+    private readonly VectorChannel[] _channels;
+    private readonly IActorRef[] _actors;
+    private readonly ThreadAllocations? _allocations; // null: not on a reactor's thread
+
+    /// <param name="system">Where the actors are.</param>
+    /// <param name="vectors">How many channels.</param>
+    /// <param name="counting">What they subscribe for.</param>
+    /// <param name="onReactor">Whether they run on the reactor's dispatcher; else on Akka's default one.</param>
+    /// <param name="actorEach">An actor for each vector; else one for all.</param>
+    public VectorSubscribers(ActorSystem system, int vectors, InterruptCounting counting, bool onReactor = true, bool actorEach = false)
+    {
+        var loop = Actors.Reactor.Reactor.For(system).Assign();
+        _allocations = onReactor ? new(loop) : null;
+        var props = Props.Create(() => new Subscriber(Meter));
+        if (onReactor)
+            props = props.WithDispatcher("riser.reactor-dispatcher");
+        _actors = [.. Enumerable.Range(0, actorEach ? vectors : 1).Select(_ => system.ActorOf(props))];
+        var device = DeviceId.Parse("sim:bench");
+        _channels = [.. Enumerable.Range(0, vectors).Select(v => new VectorChannel(device, VectorKind.MsiX, v, loop))];
+        for (int v = 0; v < vectors; v++)
+            _channels[v].Subscribe(_actors[v % _actors.Length], counting);
+    }
+
+    public override IReadOnlyList<EventFdHandle> EventFds => [.. _channels.Select(c => c.EventFd)];
+
+    public override long Cpu(long producer) => Floor.floor_process_cpu() - producer;
+
+    public override long? Allocated() => _allocations?.Read() ?? GC.GetTotalAllocatedBytes(precise: true);
+
+    public override long Collect() => _channels.Sum(c => c.Drain());
+
+    public override async ValueTask DisposeAsync()
+    {
+        foreach (var channel in _channels)
+            channel.Dispose();
+        await Task.WhenAll(_actors.Select(a => a.GracefulStop(TimeSpan.FromSeconds(30))));
+        await base.DisposeAsync();
+    }
+
+    private sealed class Subscriber(Meter meter) : UntypedActor
+    {
+        protected override void OnReceive(object message)
+        {
+            if (message is InterruptSignal signal && signal.Take() is > 0 and var count)
+                meter.Handled(count);
+        }
+    }
+}

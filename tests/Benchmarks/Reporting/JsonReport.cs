@@ -1,0 +1,12 @@
+using System.Text.Json;
+
+namespace Riser.Benchmarks.Reporting;
+
+/// <summary>The report for programs.</summary>
+internal static class JsonReport
+{
+    private static readonly JsonSerializerOptions s_options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    public static void Write(FileInfo file, IReadOnlyList<Row> rows, Machine machine) =>
+        File.WriteAllText(file.FullName, JsonSerializer.Serialize(new { machine, rows }, s_options) + "\n");
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The one producer of every variant: signals eventfds as a device does, and waits until all was handled. */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "meter.h"
+
+#define PATIENCE_NS (20 * 1000000000LL)
+
+static int wait_handled(struct meter *m)
+{
+	int64_t start, token;
+
+	if (m->ack_fd >= 0) {
+		struct pollfd ack = { .fd = (int)m->ack_fd, .events = POLLIN };
+
+		if (poll(&ack, 1, PATIENCE_NS / 1000000) != 1)
+			return -1;
+		return read(ack.fd, &token, sizeof(token)) == sizeof(token) ? 0 : -1;
+	}
+	start = clock_ns(CLOCK_MONOTONIC);
+	while (__atomic_load_n(&m->done, __ATOMIC_ACQUIRE) < m->target)
+		if (clock_ns(CLOCK_MONOTONIC) - start > PATIENCE_NS)
+			return -1;
+	return 0;
+}
+
+/*
+ * Each round signals every eventfd once. @elapsed gets, per round, the time from before the first write to the last
+ * handler. Returns 0, or -1 when a round's signals did not arrive, or more did.
+ */
+int floor_produce(struct meter *m, const int *fds, int count, int64_t rounds, int64_t gap_ns, int64_t *elapsed,
+		  int64_t *cpu_ns)
+{
+	const uint64_t one = 1;
+	int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	for (int64_t round = 0; round < rounds; round++) {
+		int64_t start;
+
+		__atomic_store_n(&m->target, m->done + count, __ATOMIC_RELEASE);
+		start = clock_ns(CLOCK_MONOTONIC);
+		for (int i = 0; i < count; i++)
+			if (write(fds[i], &one, sizeof(one)) != sizeof(one))
+				return -1;
+		if (wait_handled(m) || m->done != m->target)
+			return -1;
+		elapsed[round] = m->handled_at - start;
+		if (gap_ns) {
+			int64_t until = clock_ns(CLOCK_MONOTONIC) + gap_ns;
+
+			while (clock_ns(CLOCK_MONOTONIC) < until)
+				;
+		}
+	}
+	*cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	return 0;
+}
+
+/* CPU time of every thread of this process. */
+int64_t floor_process_cpu(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* Binds thread @tid to the first @count of the CPUs that the process was started on. Returns 0 or -1. */
+int floor_bind(int tid, int count)
+{
+	static cpu_set_t all;
+	static int known;
+	cpu_set_t some;
+
+	if (!known) {
+		if (sched_getaffinity(0, sizeof(all), &all))
+			return -1;
+		known = 1;
+	}
+	CPU_ZERO(&some);
+	for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&some) < count; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &some);
+	return sched_setaffinity(tid, sizeof(some), &some);
+}
