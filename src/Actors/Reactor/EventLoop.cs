@@ -23,11 +23,12 @@ internal sealed class EventLoop : IDisposable
     private readonly ConcurrentQueue<IRunnable> _posted = new();
     private readonly Lock _registration = new();
     private readonly Passage _delivery = new();
+    private readonly Slumber _slumber = new();
+    private readonly Func<bool> _isBusy;
     private readonly EpollEvents _events;
     private readonly int _mailboxesPerTurn;
     private readonly Action<string, Exception> _fail;
     private readonly Thread _thread;
-    private int _state = State.Awake;
     private volatile bool _stopping;
     private bool _closed; // under _registration
 
@@ -39,6 +40,7 @@ internal sealed class EventLoop : IDisposable
         _events = new EpollEvents(settings.EventsPerTurn);
         _mailboxesPerTurn = settings.MailboxesPerTurn;
         _fail = fail ?? Environment.FailFast;
+        _isBusy = () => HasWork || _stopping;
         _epoll.Add(_wakeUp, LibC.EPOLLIN | LibC.EPOLLET, WakeUpToken);
         _thread = new Thread(Run) { Name = name, IsBackground = true };
         _thread.Start();
@@ -95,9 +97,7 @@ internal sealed class EventLoop : IDisposable
         }
 
         _posted.Enqueue(work);
-        Interlocked.MemoryBarrier(); // either the loop sees the work before it sleeps, or this thread sees that it sleeps
-        if (Volatile.Read(ref _state) != State.Awake)
-            WakeUp();
+        TellThread();
     }
 
     /// <summary>
@@ -107,8 +107,7 @@ internal sealed class EventLoop : IDisposable
     public void Dispose()
     {
         _stopping = true;
-        Interlocked.MemoryBarrier();
-        WakeUp();
+        TellThread();
         if (OnThread.Loop != this)
             _thread.Join();
     }
@@ -131,8 +130,8 @@ internal sealed class EventLoop : IDisposable
             do
             {
                 doing = "waiting for events";
-                int ready = _epoll.Wait(_events, MaySleep() ? -1 : 0);
-                Volatile.Write(ref _state, State.Awake);
+                int ready = _epoll.Wait(_events, _slumber.TryFallAsleep(_isBusy) ? -1 : 0); // a reactor that polls before it sleeps does so here
+                _slumber.WakeUp();
                 doing = "delivering a signal";
                 Deliver(ready);
                 doing = "running a mailbox";
@@ -153,15 +152,6 @@ internal sealed class EventLoop : IDisposable
     }
 
     private bool HasWork => _local.Count > 0 || !_posted.IsEmpty;
-
-    // The one place that decides to sleep: a reactor that polls first does so here.
-    private bool MaySleep()
-    {
-        if (HasWork)
-            return false;
-        Interlocked.Exchange(ref _state, State.Asleep); // a full fence, before the second look
-        return _posted.IsEmpty && !_stopping;
-    }
 
     private void Deliver(int ready)
     {
@@ -188,14 +178,14 @@ internal sealed class EventLoop : IDisposable
             _local.Dequeue().Run();
     }
 
-    private void WakeUp()
+    private void TellThread()
     {
-        switch (Interlocked.CompareExchange(ref _state, State.Awake, State.Asleep))
+        switch (_slumber.AfterGiving())
         {
-            case State.Asleep:
+            case Slumber.Duty.Wake:
                 Signal();
                 break;
-            case State.Stopped:
+            case Slumber.Duty.HandOver:
                 HandOver();
                 break;
         }
@@ -228,7 +218,7 @@ internal sealed class EventLoop : IDisposable
         foreach (var source in _sources.ToArray())
             source.Dispose();
         OnThread.Loop = null;
-        Interlocked.Exchange(ref _state, State.Stopped);
+        _slumber.Leave();
         HandOver();
         _epoll.Dispose();
         _wakeUp.Dispose();
@@ -246,12 +236,5 @@ internal sealed class EventLoop : IDisposable
     {
         [ThreadStatic]
         public static EventLoop? Loop;
-    }
-
-    private static class State
-    {
-        public const int Awake = 0;
-        public const int Asleep = 1;
-        public const int Stopped = 2;
     }
 }

@@ -20,7 +20,7 @@ internal sealed class SignalSource : IDisposable
         (_loop, _epoll, EventFd, _handler, Token) = (loop, epoll, eventFd, handler, token);
     }
 
-    /// <summary>The counter. Nobody but the caller ever reads it.</summary>
+    /// <summary>The counter. Nobody but the caller ever reads it; disposing the source is what closes it.</summary>
     public EventFdHandle EventFd { get; }
 
     /// <summary>What epoll knows this source by; never used again.</summary>
@@ -49,8 +49,14 @@ internal sealed class SignalSource : IDisposable
             if (!_disposed)
             {
                 _disposed = true;
-                _epoll.Remove(EventFd);
-                _loop.Forget(this);
+                try
+                {
+                    _epoll.Remove(EventFd);
+                }
+                finally
+                {
+                    _loop.Forget(this);
+                }
             }
         }
 

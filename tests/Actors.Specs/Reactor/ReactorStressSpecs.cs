@@ -137,6 +137,23 @@ public sealed class ReactorStressSpecs
     }
 
     [Fact]
+    public void Loop_wakes_for_work_that_is_posted_just_when_it_falls_asleep()
+    {
+        using var loop = Loop();
+        int runs = 0;
+        var count = new ActionRunnable(() => Volatile.Write(ref runs, runs + 1));
+        var random = new Random(1);
+
+        for (int i = 1; i <= 50_000; i++)
+        {
+            int expected = i;
+            loop.Post(count); // nothing else would wake it
+            Await(() => Volatile.Read(ref runs) == expected, $"Work {expected} was posted and the loop sleeps.");
+            Thread.SpinWait(random.Next(64)); // to meet the loop on its way to sleep
+        }
+    }
+
+    [Fact]
     public void Loop_that_stops_while_many_post_loses_none()
     {
         for (int round = 0; round < 50; round++)

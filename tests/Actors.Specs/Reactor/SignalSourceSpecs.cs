@@ -88,6 +88,35 @@ public sealed class SignalSourceSpecs
     }
 
     [Fact]
+    public void Source_never_gets_the_event_of_the_one_whose_descriptor_and_slot_it_has()
+    {
+        using var loop = Loop();
+        int calls = 0;
+        SignalSource? one = null, other = null, successor = null;
+        void Replace(SignalSource twin)
+        {
+            if (successor is not null)
+                return;
+            twin.Dispose(); // its event is in the same turn, not delivered yet
+            successor = loop.Register(() => calls++);
+        }
+
+        loop.On(() =>
+        {
+            one = loop.Register(() => Replace(other!));
+            other = loop.Register(() => Replace(one));
+            one.EventFd.Signal();
+            other.EventFd.Signal();
+        });
+        loop.Settle();
+
+        Assert.Equal(0, loop.On(() => calls));
+        successor!.EventFd.Signal();
+        loop.Settle();
+        Assert.Equal(1, loop.On(() => calls));
+    }
+
+    [Fact]
     public void Source_disposed_off_the_loop_waits_for_the_delivery_that_is_under_way()
     {
         using var loop = Loop();
