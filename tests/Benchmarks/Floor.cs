@@ -59,7 +59,7 @@ internal static unsafe partial class Floor
     {
         try
         {
-            using var gcc = Process.Start(new ProcessStartInfo("gcc", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var gcc = Process.Start(new ProcessStartInfo("gcc", arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
             var errors = gcc.StandardError.ReadToEndAsync();
             string output = gcc.StandardOutput.ReadToEnd();
             gcc.WaitForExit();

@@ -166,6 +166,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             case DeviceState.Effect.StartSession start: StartSession(start.Epoch); break;
             case DeviceState.Effect.EndSession end: EndSession(end.Within); break;
             case DeviceState.Effect.AbandonSession: AbandonSession(); break;
+            case DeviceState.Effect.BackOff { Delay.Ticks: 0 }: Self.Tell(new DeviceState.Elapsed()); break; // the scheduler would make a tick of it
             case DeviceState.Effect.BackOff backOff: Timers.StartSingleTimer(nameof(DeviceState.Elapsed), new DeviceState.Elapsed(), backOff.Delay); break;
             case DeviceState.Effect.Announce announce: Announce(announce.Event); break;
             case DeviceState.Effect.Answer answer: answer.To.Tell(answer.Message); break;

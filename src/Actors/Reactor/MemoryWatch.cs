@@ -17,7 +17,7 @@ internal sealed class MemoryWatch
 {
     private readonly UserFaultFile _file = UserFaultFile.Open();
     private readonly Lock _gate = new(); // the watchers and their parts; nobody unmaps while holding it
-    private readonly List<Watcher> _watchers = [];
+    private readonly RangeIndex<Watcher> _watchers = new();
     private readonly Passage _delivery = new();
     private readonly Thread _reader;
 
@@ -50,7 +50,7 @@ internal sealed class MemoryWatch
         var watcher = new Watcher(this, range, onEvent);
         lock (_gate)
         {
-            _watchers.Add(watcher); // first: an event may come at once
+            _watchers.Add(watcher, range); // first: an event may come at once
             try
             {
                 _file.Register(range.Address, range.Size);
@@ -86,8 +86,12 @@ internal sealed class MemoryWatch
     private void Unregister(HostRange range)
     {
         var unwanted = new WatchedMemory(range);
-        foreach (var other in _watchers.SelectMany(w => w.Memory.Parts))
-            unwanted.Remove(other);
+        foreach (var other in _watchers.On(range))
+        {
+            foreach (var part in other.Memory.Parts)
+                unwanted.Remove(part);
+        }
+
         foreach (var part in unwanted.Parts)
             _ = _file.Unregister(part.Address, part.Size);
     }
@@ -124,7 +128,7 @@ internal sealed class MemoryWatch
 
     private void Take(MemoryEvent what, List<(Watcher Watcher, MemoryEvent Event)> calls)
     {
-        foreach (var watcher in _watchers)
+        foreach (var watcher in _watchers.On(what.Range))
         {
             foreach (var part in watcher.Memory.Within(what.Range))
                 calls.Add((watcher, new(what.Kind, part, what.Kind == MemoryEventKind.Moved ? what.NewAddress + (part.Address - what.Range.Address) : 0)));

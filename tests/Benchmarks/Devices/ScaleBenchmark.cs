@@ -56,11 +56,11 @@ internal sealed class ScaleBenchmark : IBenchmark
     private static async Task OpenAsync(Client client, IReadOnlyList<IActorRef> devices)
     {
         foreach (var device in devices)
-        {
             client.Tell(device, new DeviceProtocol.Open());
+        for (int i = 0; i < devices.Count; i++)
+            await client.ReceiveAsync<DeviceProtocol.SessionReady>();
+        foreach (var device in devices)
             client.Tell(device, new DeviceProtocol.OpenVectors(0, Vectors));
-        }
-
         int vectors = 0;
         for (int i = 0; i < devices.Count; i++)
             vectors += (await client.ReceiveAsync<DeviceProtocol.VectorsOpened>()).Message.Vectors.Count;
