@@ -2,8 +2,8 @@
 /*
  * Register windows: their size, access by width, and mmap that can be taken back.
  *
- * A mapped page is put in by a fault and taken out by upu_bar_zap(); a fault on a BAR that cannot be
- * reached (memory decoding off, D3, reset, revoked) is SIGBUS. bar_lock keeps the two apart.
+ * A mapped page is put in by a fault and taken out by upu_bar_zap(); a fault on a BAR that cannot
+ * be reached (memory decoding off, D3, reset, revoked) is SIGBUS. bar_lock keeps the two apart.
  */
 #include <linux/io.h>
 #include <linux/module.h>
@@ -238,9 +238,9 @@ static int upu_bar_map(struct upu_session *session, unsigned int index)
 	if (READ_ONCE(bar->io))
 		return 0;
 	mutex_lock(&session->udev->lock);
-	if (session->dead)
+	if (session->dead) {
 		ret = -ENODEV;
-	else if (!bar->io) {
+	} else if (!bar->io) {
 		void __iomem *io = pci_iomap(session->udev->pdev, index, 0);
 
 		if (io)
@@ -253,7 +253,8 @@ static int upu_bar_map(struct upu_session *session, unsigned int index)
 }
 
 /* The ROM is mapped for each read: its decoder may share the one of a BAR. */
-static ssize_t upu_rom_read(struct upu_session *session, char __user *user, size_t count, u64 offset)
+static ssize_t upu_rom_read(struct upu_session *session, char __user *user, size_t count,
+			    u64 offset)
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	void __iomem *rom;

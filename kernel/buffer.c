@@ -26,7 +26,10 @@ static void upu_buffer_free(struct upu_buffer *buffer)
 	unsigned long i;
 
 	for (i = 0; i < buffer->count; i++) {
-		/* A page that somebody else has pinned (another device, say) is freed when he lets go. */
+		/*
+		 * A page that somebody else has pinned (another device, say) is freed
+		 * when he lets go.
+		 */
 		put_page(buffer->pages[i]);
 		cond_resched();
 	}

@@ -320,7 +320,10 @@ static u16 upu_visible_size(struct pci_dev *pdev, enum upu_space space, u16 id, 
 	return 0;
 }
 
-/* Writes to a capability's bytes are dropped but for its rules; returns false if the table is full. */
+/*
+ * Writes to a capability's bytes are dropped but for its rules; returns false if the
+ * table is full.
+ */
 static bool upu_add_cap(struct pci_dev *pdev, struct upu_config *config, enum upu_space space,
 			u16 id, u16 start, u16 size)
 {
@@ -400,7 +403,10 @@ static void upu_lay_ecaps(struct pci_dev *pdev, struct upu_config *config)
 		pci_read_config_dword(pdev, pos, &header);
 		size = upu_visible_size(pdev, UPU_SPACE_ECAP, PCI_EXT_CAP_ID(header), pos);
 		if (!prev && !size) {
-			/* The list must start here, so a hidden one stays as a name without meaning. */
+			/*
+			 * The list must start here, so a hidden one stays as a name
+			 * without meaning.
+			 */
 			if (upu_add_cap(pdev, config, UPU_SPACE_ECAP, 0, pos, PCI_CAP_SIZEOF)) {
 				upu_set_ecap_header(config, pos, 0);
 				prev = pos;
@@ -564,7 +570,7 @@ static int upu_write_power(struct upu_session *session, u8 state)
 	ret = pci_set_power_state(pdev, next);
 	if (next == PCI_D0 && config->d3 && config->restore_in_d0 && !ret)
 		pci_restore_state(pdev);
-	config->d3 = pdev->current_state >= PCI_D3hot;
+	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
 	up_write(&session->bar_lock);
 	return 0;	/* a state that the device lacks is ignored, as the device would */
 }
@@ -707,11 +713,15 @@ static int upu_config_read(struct upu_session *session, u16 pos, unsigned int wi
 		*value |= PCI_MSI_FLAGS_ENABLE << (8 * (pdev->msi_cap + PCI_MSI_FLAGS - pos));
 	/* The power state is the kernel's to say. */
 	if (pdev->pm_cap && pos == pdev->pm_cap + PCI_PM_CTRL)
-		*value |= (__force u32)min_t(pci_power_t, pdev->current_state, PCI_D3hot);
+		*value |= pdev->current_state == PCI_D3cold ? 3 :
+			  (__force u32)pdev->current_state & PCI_PM_CTRL_STATE_MASK;
 	return 0;
 }
 
-/* To the device go only those bytes of a write that may change: others may clear on writing a one. */
+/*
+ * To the device go only those bytes of a write that may change: others may clear on
+ * writing a one.
+ */
 static int upu_config_write_real(struct upu_session *session, u16 pos, unsigned int width,
 				 u32 value, u32 mask)
 {
@@ -726,7 +736,8 @@ static int upu_config_write_real(struct upu_session *session, u16 pos, unsigned 
 		low = BIT(8 * half) - 1;
 		if (!(mask & low) || !(mask & ~low)) {
 			if (mask & low)
-				return upu_config_write_real(session, pos, half, value & low, mask & low);
+				return upu_config_write_real(session, pos, half, value & low,
+							     mask & low);
 			return upu_config_write_real(session, pos + half, half, value >> (8 * half),
 						     mask >> (8 * half));
 		}
@@ -811,7 +822,10 @@ ssize_t upu_config_rw(struct upu_session *session, char __user *user, size_t cou
 		return -EFAULT;
 	if (!count)
 		return 0;
-	/* Copied as a whole: nothing is done if a pointer is bad, and user memory is not touched below. */
+	/*
+	 * Copied as a whole: nothing is done if a pointer is bad, and user memory is not
+	 * touched below.
+	 */
 	data = kmalloc(count, GFP_KERNEL_ACCOUNT);
 	if (!data)
 		return -ENOMEM;

@@ -27,7 +27,7 @@
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x00, 2, 0xffff, 0x0000, NONE)		/* vendor */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x02, 2, 0xffff, 0x0000, NONE)		/* device */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x04, 2, 0x0400, 0xffff, COMMAND)
-UPU_RULE(HEADER, 0x00, ALWAYS, 0x06, 2, 0x0010, 0x0000, NONE)		/* status: capability list */
+UPU_RULE(HEADER, 0x00, ALWAYS, 0x06, 2, 0x0010, 0x0000, NONE)		/* status */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x0c, 1, 0x00, 0xff, NONE)		/* cache line size */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x0d, 1, 0x00, 0xff, NONE)		/* latency timer */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x0f, 1, 0x00, 0xff, NONE)		/* self test */
@@ -82,7 +82,7 @@ UPU_BODY(CAP, 0x09, 2)
 /* PCI Express */
 UPU_CAP(CAP, 0x10, VARIABLE)
 UPU_RULE(CAP, 0x10, ALWAYS, 0x08, 2, 0xf0e0, 0xfdff, DEVICE_CONTROL)
-UPU_RULE(CAP, 0x10, ALWAYS, 0x28, 2, 0x0000, 0xffdf, NONE)		/* device control 2, not ARI */
+UPU_RULE(CAP, 0x10, ALWAYS, 0x28, 2, 0x0000, 0xffdf, NONE)		/* control 2 */
 
 /* MSI-X: read-only */
 UPU_CAP(CAP, 0x11, 12)
@@ -117,7 +117,7 @@ UPU_BODY(ECAP, 0x0023, 4)
 UPU_CAP(ECAP, 0x0002, VARIABLE)						/* virtual channel */
 UPU_CAP(ECAP, 0x0003, 12)						/* serial number */
 UPU_CAP(ECAP, 0x0008, VARIABLE)						/* multi-function VC */
-UPU_CAP(ECAP, 0x0009, VARIABLE)						/* virtual channel, 2nd id */
+UPU_CAP(ECAP, 0x0009, VARIABLE)						/* the same */
 UPU_CAP(ECAP, 0x000d, VARIABLE)						/* access control */
 UPU_CAP(ECAP, 0x000e, 8)						/* ARI */
 UPU_CAP(ECAP, 0x000f, 8)						/* ATS */

@@ -8,7 +8,7 @@
 #define UPU_MINORS	4096
 
 LIST_HEAD(upu_devices);
-DEFINE_MUTEX(upu_devices_lock);
+DEFINE_MUTEX(upu_devices_lock);	/* of @upu_devices; never taken under upu_device.lock */
 
 static dev_t upu_devt;
 static DEFINE_IDA(upu_minors);
@@ -96,7 +96,10 @@ err_put:
 	return ret;
 }
 
-/* Called with device_lock held: by unbind, by hot-unplug, by module unload. Ends in bounded time. */
+/*
+ * Called with device_lock held: by unbind, by hot-unplug, by module unload. Ends in
+ * bounded time.
+ */
 void upu_remove(struct pci_dev *pdev)
 {
 	struct upu_device *udev = pci_get_drvdata(pdev);
@@ -159,7 +162,10 @@ void upu_session_put(struct upu_session *session)
 	kref_put(&session->ref, upu_session_free);
 }
 
-/* The bits of UPU_RESET_* follow the order of the PCI core's table of methods, which starts at 1. */
+/*
+ * The bits of UPU_RESET_* follow the order of the PCI core's table of methods, which
+ * starts at 1.
+ */
 u32 upu_reset_kinds(struct pci_dev *pdev)
 {
 	u32 kinds = 0;
@@ -172,7 +178,8 @@ u32 upu_reset_kinds(struct pci_dev *pdev)
 
 /*
  * Resets the function by the best means it has; configuration space comes back as it was.
- * upu_device.lock is held. The device's own lock is only tried for: whoever holds it may wait for us.
+ * upu_device.lock is held. The device's own lock is only tried for: whoever holds it may wait for
+ * us.
  */
 int upu_device_reset(struct upu_device *udev, struct upu_session *session)
 {

@@ -10,8 +10,9 @@
  *	cut	the IOMMU does not know it any more, the pages are still pinned
  *	gone	out of the tree, unpinned, given back to the limit
  *
- * live -> cut happens under the mapping's spinlock, in whatever context; the rest where one can sleep.
- * No lock is held while user memory is pinned, since that can take as long as the user likes.
+ * live -> cut happens under the mapping's spinlock, in whatever context; the rest where one can
+ * sleep. No lock is held while user memory is pinned, since that can take as long as the user
+ * likes.
  */
 #include <linux/capability.h>
 #include <linux/dma-mapping.h>
@@ -158,8 +159,8 @@ bool upu_dma_viable(struct upu_device *udev)
 }
 
 /*
- * The device is silent. Unmaps everything and leaves the group; pages are unpinned by the reaper, since
- * that may have to wait for the user's mmap_lock and this may not. Idempotent.
+ * The device is silent. Unmaps everything and leaves the group; pages are unpinned by the reaper,
+ * since that may have to wait for the user's mmap_lock and this may not. Idempotent.
  */
 void upu_dma_close(struct upu_session *session)
 {
@@ -272,8 +273,8 @@ static int upu_take_buffer(struct upu_mapping *map)
 }
 
 /*
- * Gets the pages. Memory is pinned as if it was to be written, if it can be: a page that is only read
- * may be a shared one, and the user's first write would then put another in its place.
+ * Gets the pages. Memory is pinned as if it was to be written, if it can be: a page that is only
+ * read may be a shared one, and the user's first write would then put another in its place.
  */
 int upu_mapping_pin(struct upu_mapping *map)
 {
@@ -501,8 +502,8 @@ static int upu_tree_insert(struct upu_mapping *map)
 }
 
 /*
- * Memory under the mapping has gone away: cut it, tell, and let the reaper have the rest. Any context.
- * Without an IOMMU nothing can be cut; the pages stay pinned, and the user is told that.
+ * Memory under the mapping has gone away: cut it, tell, and let the reaper have the rest. Any
+ * context. Without an IOMMU nothing can be cut; the pages stay pinned, and the user is told that.
  */
 void upu_mapping_dismiss(struct upu_mapping *map, u32 cause)
 {
@@ -526,7 +527,10 @@ void upu_mapping_dismiss(struct upu_mapping *map, u32 cause)
 	spin_unlock(&map->lock);
 }
 
-/* The process has ended, and there is no IOMMU: the pages stay pinned until close, and that is told. */
+/*
+ * The process has ended, and there is no IOMMU: the pages stay pinned until close, and
+ * that is told.
+ */
 void upu_dma_tell_all(struct upu_session *session, u32 cause)
 {
 	struct upu_dma *dma = &session->dma;

@@ -171,8 +171,8 @@ static int upu_reset(struct upu_session *session, void __user *user)
 	if (ret)
 		return ret;
 	/*
-	 * An error is handled with @lock free but the function's own lock held, so this does not wait
-	 * for the handling, and the one who handles it can go on to reply.
+	 * An error is handled with @lock free but the function's own lock held, so this does not
+	 * wait for the handling, and the one who handles it can go on to reply.
 	 */
 	mutex_lock(&udev->lock);
 	ret = session->dead ? -ENODEV : upu_device_reset(udev, session);

@@ -136,8 +136,8 @@ void upu_tell(struct upu_session *session, u32 kind, u32 state)
 }
 
 /*
- * Tells, and waits for the answer (UPU_REPLY_*), the end of the session, or the deadline. 0 if there
- * was no answer. Without an eventfd nobody listens, and nobody is waited for.
+ * Tells, and waits for the answer (UPU_REPLY_*), the end of the session, or the deadline. 0 if
+ * there was no answer. Without an eventfd nobody listens, and nobody is waited for.
  */
 u32 upu_ask(struct upu_session *session, u32 kind, u32 state, unsigned int timeout_ms)
 {
@@ -311,7 +311,10 @@ static pci_ers_result_t upu_mmio_enabled(struct pci_dev *pdev)
 	return upu_error_step(pdev, UPU_EVENT_MMIO_ENABLED, 0, PCI_ERS_RESULT_RECOVERED);
 }
 
-/* The link was reset: what the kernel had set up comes back, bus mastering is the user's to turn on. */
+/*
+ * The link was reset: what the kernel had set up comes back, bus mastering is the user's
+ * to turn on.
+ */
 static pci_ers_result_t upu_slot_reset(struct pci_dev *pdev)
 {
 	struct upu_device *udev = pci_get_drvdata(pdev);

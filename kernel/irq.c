@@ -2,9 +2,10 @@
 /*
  * Interrupts: one eventfd per vector, signalled from the handler; the event counter of UIO; masks.
  *
- * upu_device.lock keeps the arrangement still; upu_vector.lock is for what the handler sees. MSI and
- * MSI-X vectors are masked by disable_irq(), which with IRQ_DISABLE_UNLAZY is the device's mask bit
- * where it has one, and else makes the kernel remember one interrupt: nothing is lost either way.
+ * upu_device.lock keeps the arrangement still; upu_vector.lock is for what the handler sees. MSI
+ * and MSI-X vectors are masked by disable_irq(), which with IRQ_DISABLE_UNLAZY is the device's mask
+ * bit where it has one, and else makes the kernel remember one interrupt: nothing is lost either
+ * way.
  */
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -46,7 +47,10 @@ u32 upu_irq_count(struct upu_session *session, u32 kind)
 	}
 }
 
-/* Whether a device's MSI can reach nothing but its own vectors, or the administrator does not care. */
+/*
+ * Whether a device's MSI can reach nothing but its own vectors, or the administrator does
+ * not care.
+ */
 bool upu_irq_msi_safe(struct pci_dev *pdev)
 {
 	struct iommu_group *group = iommu_group_get(&pdev->dev);
@@ -698,8 +702,8 @@ int upu_get_affinity(struct upu_session *session, void __user *user)
 /* ---- the event counter, as /dev/uioX has it ---- */
 
 /*
- * A program for /dev/uioX expects its interrupt to be there from the start: write() of 1 with nothing
- * armed arms what the device has, heard by the counter alone.
+ * A program for /dev/uioX expects its interrupt to be there from the start: write() of 1 with
+ * nothing armed arms what the device has, heard by the counter alone.
  */
 static int upu_counter_arm(struct upu_session *session)
 {
@@ -758,6 +762,16 @@ ssize_t upu_counter_write(struct upu_session *session, const char __user *user, 
 	return ret ?: sizeof(on);
 }
 
+/* Whether a read() need not wait (any more). */
+static bool upu_counter_ready(struct upu_session *session, u32 *events)
+{
+	struct upu_irqs *irqs = &session->irqs;
+
+	*events = atomic_read(&irqs->events);
+	return *events != READ_ONCE(irqs->events_seen) || upu_session_dead(session) ||
+	       READ_ONCE(irqs->kind) == UPU_IRQ_NONE;
+}
+
 ssize_t upu_counter_read(struct upu_session *session, struct file *file, char __user *user,
 			 size_t count)
 {
@@ -773,9 +787,7 @@ ssize_t upu_counter_read(struct upu_session *session, struct file *file, char __
 		      READ_ONCE(irqs->kind) == UPU_IRQ_NONE ? -EIO :
 		      events == READ_ONCE(irqs->events_seen) ? -EAGAIN : 0;
 	} else {
-		ret = wait_event_interruptible(irqs->wait,
-				(events = atomic_read(&irqs->events)) != READ_ONCE(irqs->events_seen) ||
-				upu_session_dead(session) || READ_ONCE(irqs->kind) == UPU_IRQ_NONE);
+		ret = wait_event_interruptible(irqs->wait, upu_counter_ready(session, &events));
 		if (!ret && upu_session_dead(session))
 			ret = -ENODEV;
 		else if (!ret && READ_ONCE(irqs->kind) == UPU_IRQ_NONE)

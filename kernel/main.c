@@ -42,7 +42,6 @@ static struct pci_driver upu_driver = {
 	.driver_managed_dma = true,
 };
 
-
 static int __init upu_init(void)
 {
 	int ret;

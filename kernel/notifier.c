@@ -4,8 +4,8 @@
  *
  *	UNMAP		munmap, mremap, MAP_FIXED, OOM reaper: cut before the callback returns
  *	RELEASE		exit, exec: the same, and no more bus mastering
- *	CLEAR, others	content may be gone or not, the event does not say: a worker compares the pages
- *			that are there now with the pinned ones, and cuts if they differ
+ *	CLEAR, others	content may be gone or not, the event does not say: a worker compares the
+ *			pages that are there now with the pinned ones, and cuts if they differ
  *	PROTECTION_*,	nothing is gone
  *	SOFT_DIRTY
  *
@@ -194,8 +194,8 @@ void upu_mapping_unwatch(struct upu_mapping *map)
 
 /*
  * Whether the user's addresses still lead to the pinned pages. Faults in what is missing, since a
- * look without faulting does not see a hole in hugetlbfs; what comes in then is not the pinned page.
- * FOLL_FORCE, for memory that the user has protected against himself is still there.
+ * look without faulting does not see a hole in hugetlbfs; what comes in then is not the pinned
+ * page. FOLL_FORCE, for memory that the user has protected against himself is still there.
  */
 static bool upu_mapping_intact(struct upu_mapping *map)
 {
@@ -284,7 +284,10 @@ void upu_check_work(struct work_struct *work)
 		if (!map)
 			break;
 		if (!upu_check(map)) {
-			/* Changed again meanwhile: to the end of the queue, as often as it takes. */
+			/*
+			 * Changed again meanwhile: to the end of the queue, as often as
+			 * it takes.
+			 */
 			spin_lock(&dma->tree_lock);
 			map->check = true;
 			kref_get(&session->ref);
@@ -350,7 +353,10 @@ static int upu_owner_join(struct upu_dma *dma, struct upu_owner **ended)
 	return 0;
 }
 
-/* The caller starts a DMA_MAP. Registration takes mmap_lock, and is therefore outside of our lock. */
+/*
+ * The caller starts a DMA_MAP. Registration takes mmap_lock, and is therefore outside of
+ * our lock.
+ */
 int upu_owner_claim(struct upu_session *session)
 {
 	struct upu_dma *dma = &session->dma;

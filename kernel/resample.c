@@ -23,7 +23,8 @@ static int upu_resample_wake(wait_queue_entry_t *entry, unsigned int mode, int s
 	u64 count;
 
 	if (key_to_poll(key) & EPOLLIN) {
-		eventfd_ctx_do_read(resample->ctx, &count);	/* its lock is held: we are in its wake-up */
+		/* Its lock is held: we are in its wake-up. */
+		eventfd_ctx_do_read(resample->ctx, &count);
 		queue_work(upu_wq, &resample->work);
 	}
 	return 0;

@@ -6,9 +6,9 @@
 #include "upu.h"
 
 /*
- * Bus mastering off and reset. The PCI core keeps the function's lock through a reset; where another
- * holds it (removal does), the device stays marked as used, and is reset by the one who holds it or
- * before the next user gets it.
+ * Bus mastering off and reset. The PCI core keeps the function's lock through a reset; where
+ * another holds it (removal does), the device stays marked as used, and is reset by the one who
+ * holds it or before the next user gets it.
  */
 static void upu_silence(struct upu_session *session)
 {
@@ -23,8 +23,8 @@ static void upu_silence(struct upu_session *session)
 	pci_clear_master(pdev);
 	upu_device_reset(udev, NULL);
 	/*
-	 * A reset restores what was set when it began; this is what was set when the user came. What
-	 * is still armed is written back by it too, until it is freed below.
+	 * A reset restores what was set when it began; this is what was set when the user came.
+	 * What is still armed is written back by it too, until it is freed below.
 	 */
 	if (session->pristine) {
 		pci_load_saved_state(pdev, session->pristine);

@@ -4,20 +4,20 @@
  *
  * Locks, outermost first:
  *
- *	device_lock		PCI core: probe, remove, error recovery, resets. Only ever tried for by us.
- *	upu_device.lock		who is the user; configuration space, interrupts, reset. Never held while
- *				user memory is touched, so that no user can stall a removal.
+ *	device_lock		PCI core: probe, remove, errors, resets. Only ever tried for by us.
+ *	upu_device.lock		who is the user; configuration space, interrupts, reset. Never held
+ *				while user memory is touched: no user can stall a removal.
  *	upu_dma.owner_lock	whose memory may be mapped
  *	mmap_lock		of any process
- *	upu_session.bar_lock	registers: read side by accesses and faults, write side by what takes them
- *				away. Nothing that takes mmap_lock happens inside.
+ *	upu_session.bar_lock	registers: read side by accesses and faults, write side by what
+ *				takes them away. Nothing that takes mmap_lock happens inside.
  *	upu_mapping.lock	whether the IOMMU knows the mapping. Taken in MMU notifiers.
  *	upu_dma.tree_lock	which mappings there are, and the queue of invalidations
  *	upu_session.event_lock	eventfds and events (irqs off)
- *	upu_vector.lock		a vector's eventfd and mask (irqs off: the interrupt handler takes it)
+ *	upu_vector.lock		a vector's eventfd and mask (irqs off: the handler takes it)
  *
- * Owners: a device is kept by its class device, a session by its file (and by work that is queued for
- * it); revocation ends a session, its memory goes with the last close.
+ * Owners: a device is kept by its class device, a session by its file (and by work that is queued
+ * for it); revocation ends a session, its memory goes with the last close.
  */
 #ifndef UPU_H
 #define UPU_H
@@ -67,7 +67,7 @@ struct upu_device {
 	bool gone;			/* removed; under @lock */
 	bool dirty;			/* used since its last reset; under @lock */
 	unsigned long error_until;	/* jiffies; an error is being handled, 0 if none is */
-	struct upu_session *reset_session;	/* its bar_lock is held from reset_prepare to reset_done */
+	struct upu_session *reset_session;	/* its bar_lock is held through a foreign reset */
 	wait_queue_head_t closed;	/* woken when @session becomes NULL */
 	struct list_head node;		/* in the list of all devices */
 };

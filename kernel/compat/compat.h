@@ -52,15 +52,18 @@ static inline void upu_msix_drop(struct pci_dev *pdev, unsigned int index, int v
 }
 #endif
 
-/* 6.3: isolation of MSIs is a property of the group; iommu_map takes gfp; VMA flags have setters. */
+/*
+ * 6.3: isolation of MSIs is a property of the group; iommu_map takes gfp; VMA flags have
+ * setters.
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 static inline bool upu_group_isolates_msi(struct iommu_group *group, struct device *dev)
 {
 	return iommu_group_has_isolated_msi(group);
 }
 
-static inline int upu_iommu_map(struct iommu_domain *domain, u64 iova, phys_addr_t addr, size_t size,
-				int prot)
+static inline int upu_iommu_map(struct iommu_domain *domain, u64 iova, phys_addr_t addr,
+				size_t size, int prot)
 {
 	return iommu_map(domain, iova, addr, size, prot, GFP_KERNEL);
 }
@@ -70,8 +73,8 @@ static inline bool upu_group_isolates_msi(struct iommu_group *group, struct devi
 	return irq_domain_check_msi_remap() || device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
 }
 
-static inline int upu_iommu_map(struct iommu_domain *domain, u64 iova, phys_addr_t addr, size_t size,
-				int prot)
+static inline int upu_iommu_map(struct iommu_domain *domain, u64 iova, phys_addr_t addr,
+				size_t size, int prot)
 {
 	return iommu_map(domain, iova, addr, size, prot);
 }

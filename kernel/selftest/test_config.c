@@ -140,7 +140,7 @@ static void sweep(const char *name)
 		config_write(fd, i, 1, before);
 	}
 	printf("# %s: %d bytes swept\n", name, checked);
-	CHECK(checked > 60);
+	CHECK(checked > 40);
 }
 
 TEST(config_sweep_edu) { sweep("EDU"); }
@@ -276,6 +276,7 @@ TEST(config_msi_is_enabled_by_the_call_alone)
 	uint32_t flags;
 
 	CHECK(msi);
+	bus_master(fd, 1);
 	flags = config_read(fd, msi + 2, 2);
 	config_write(fd, msi + 2, 2, flags | 1 | 0x70);
 	EQUAL(config_read(fd, msi + 2, 2) & 1, 0);
@@ -327,7 +328,7 @@ TEST(config_power_management_has_no_pme)
 
 TEST(config_device_control)
 {
-	int fd = device_open("NVME");
+	int fd = device_open("IGB");
 	unsigned int pcie = find_cap(fd, 0x10);
 	uint32_t control;
 
@@ -338,11 +339,11 @@ TEST(config_device_control)
 	config_write(fd, pcie + 8, 2, (control & ~0x70e0u) | 0x5020);
 	EQUAL(config_read(fd, pcie + 8, 2) & 0x70e0, 0x5020);
 	/* FLR: done at once, reads 0, and what the kernel had set up is there afterwards. */
-	window_write(fd, 0, 0x24, 4, 0x00070007);		/* nvme AQA, cleared by a reset */
-	EQUAL(window_read(fd, 0, 0x24, 4), 0x00070007);
+	window_write(fd, 0, 0x1514, 4, 0x10);			/* GPIE, cleared by a reset */
+	EQUAL(window_read(fd, 0, 0x1514, 4), 0x10);
 	config_write(fd, pcie + 8, 2, control | 0x8000);
 	EQUAL(config_read(fd, pcie + 8, 2) & 0x8000, 0);
-	EQUAL(window_read(fd, 0, 0x24, 4), 0);
+	EQUAL(window_read(fd, 0, 0x1514, 4), 0);
 	control = config_read(fd, pcie + 0x28, 2);
 	config_write(fd, pcie + 0x28, 2, control | 0x20);	/* ARI */
 	EQUAL(config_read(fd, pcie + 0x28, 2) & 0x20, control & 0x20);

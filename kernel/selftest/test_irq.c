@@ -30,6 +30,7 @@ TEST(msi_reaches_its_eventfd)
 {
 	int fd = device_open("EDU"), fired = event(), i;
 
+	bus_master(fd, 1);		/* an MSI is a write to memory */
 	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
 	for (i = 0; i < 100; i++) {
 		edu_raise(fd);
@@ -46,6 +47,7 @@ TEST(msi_mask_holds_back_and_loses_nothing)
 {
 	int fd = device_open("EDU"), fired = event();
 
+	bus_master(fd, 1);
 	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
 	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_MASK, 0, 1, NULL));
 	edu_raise(fd);
@@ -61,6 +63,7 @@ TEST(trigger_is_counted_exactly)
 {
 	int fd = device_open("EDU"), fired = event(), i;
 
+	bus_master(fd, 1);		/* an MSI is a write to memory */
 	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
 	for (i = 0; i < 10000; i++)
 		OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_TRIGGER, 0, 1, NULL));

@@ -132,7 +132,7 @@ TEST(info_tells_what_the_device_is)
 
 	OK(ioctl(fd, UPU_GET_INFO, &info));
 	EQUAL(info.api_version, UPU_API_VERSION);
-	EQUAL(info.msix, 19);
+	EQUAL(info.msix, (config_read(fd, find_cap(fd, 0x11) + 2, 2) & 0x7ff) + 1);
 	CHECK(info.reset_kinds & UPU_RESET_FLR);
 	if (!(info.flags & UPU_INFO_IOMMU))
 		SKIP("no IOMMU");
@@ -155,7 +155,7 @@ TEST(bars_have_their_sizes)
 	CHECK(bar.flags & UPU_BAR_MMAP);
 	EQUAL(bar.range_count, 1);
 	EQUAL(device_bar(fd, 1).size, 0);
-	EQUAL(device_bar(fd, UPU_WINDOW_CONFIG).size, config_read(fd, 0, 2) ? 4096 : 0);
+	EQUAL(device_bar(fd, UPU_WINDOW_CONFIG).size, 256);
 	bar.argsz = sizeof(bar);
 	bar.flags = 0;
 	bar.index = UPU_WINDOW_COUNT;
@@ -173,7 +173,7 @@ TEST(windows_end_where_they_end)
 	ERRNO(pread(fd, data, 8, UPU_WINDOW_OFFSET(0) + (1 << 20) - 4), EFAULT);
 	ERRNO(pwrite(fd, data, 8, UPU_WINDOW_OFFSET(0) + (1 << 20) - 4), EFAULT);
 	ERRNO(pread(fd, data, 8192, UPU_WINDOW_OFFSET(UPU_WINDOW_CONFIG)), EFAULT);
-	ERRNO(pread(fd, data, 2, UPU_WINDOW_OFFSET(UPU_WINDOW_CONFIG) + 4095), EFAULT);
+	ERRNO(pread(fd, data, 2, UPU_WINDOW_OFFSET(UPU_WINDOW_CONFIG) + 255), EFAULT);
 	ERRNO(pread(fd, data, 4, UPU_WINDOW_OFFSET(1)), ENXIO);
 	ERRNO(pread(fd, data, 4, UPU_WINDOW_OFFSET(UPU_WINDOW_COUNT)), ENXIO);
 	ERRNO(pread(fd, data, 4, 4096), EINVAL);

@@ -19,16 +19,16 @@
  * =========  =====================================================================================
  * E2BIG      A count is larger than the device or the module can ever serve.
  * EACCES     The file was not opened for what is asked (mmap for writing without O_RDWR).
- * EAGAIN     Nothing to read yet on a non-blocking descriptor; no record or event is waiting; or the
- *            memory of a DMA_MAP kept changing while it was pinned: try again.
+ * EAGAIN     Nothing to read yet on a non-blocking descriptor; no record or event is waiting; the
+ *            memory of a DMA_MAP kept changing while it was pinned. Try again.
  * EBADF      A descriptor in an argument is not open.
  * EBUSY      The device has its one user already; its IOMMU group is not free; another kind of
  *            interrupt is armed; a reset is asked for while an error is being handled or the device
  *            is held by the kernel; an unmap meets a map that has not finished.
  * EEXIST     An IOVA range overlaps a mapping.
- * EFAULT     A bad pointer; an access past the end of a window; memory that cannot be pinned for DMA.
- * EINVAL     A malformed argument (see the rules above), a range that is unaligned, outside of the
- *            aperture, on a reserved range, wider than @address_bits, or cuts a mapping in two.
+ * EFAULT     A bad pointer; an access past the end of a window; memory that cannot be pinned.
+ * EINVAL     A malformed argument (see the rules above), a range that is unaligned, outside of
+ *            the aperture, on a reserved range, wider than @address_bits, or cuts a mapping in two.
  * EIO        The device did not answer, or is powered down or has its memory decoding off while a
  *            register is read or written; read() of the event counter with no interrupt armed.
  * ENODEV     The device is gone: removed, or revoked from this user.
@@ -78,16 +78,16 @@
 
 #define UPU_IOCTL_TYPE		0xB7
 
-/* ---------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------- */
 
 /* struct upu_info.flags */
 #define UPU_INFO_IOMMU		(1 << 0)	/* DMA goes through an IOMMU domain of its own */
 #define UPU_INFO_VIABLE		(1 << 1)	/* no kernel driver holds a member of the group */
-#define UPU_INFO_MSI_SAFE	(1 << 2)	/* interrupts are remapped, or the administrator waived it */
-#define UPU_INFO_MSIX_DYNAMIC	(1 << 3)	/* MSI-X vectors can be added beyond the first ARM */
+#define UPU_INFO_MSI_SAFE	(1 << 2)	/* interrupts are remapped, or that is waived */
+#define UPU_INFO_MSIX_DYNAMIC	(1 << 3)	/* MSI-X vectors can be added after ARM */
 #define UPU_INFO_COHERENT	(1 << 4)	/* DMA snoops the CPU's caches */
 #define UPU_INFO_VF		(1 << 5)	/* a virtual function */
-#define UPU_INFO_INTX_EXCLUSIVE	(1 << 6)	/* INTx has no PCI 2.3 mask; its line may not be shared */
+#define UPU_INFO_INTX_EXCLUSIVE	(1 << 6)	/* INTx has no mask: no shared line */
 
 /* struct upu_info.reset_kinds, in the order in which the kernel tries them */
 #define UPU_RESET_DEVICE_SPECIFIC	(1 << 0)
@@ -211,12 +211,12 @@ struct upu_bar {
 
 #define UPU_GET_BAR		_IO(UPU_IOCTL_TYPE, 1)
 
-/* ---------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------- */
 
 /* struct upu_dma_map.flags */
 #define UPU_DMA_READ		(1 << 0)	/* the device may read the memory */
 #define UPU_DMA_WRITE		(1 << 1)	/* the device may write the memory */
-#define UPU_DMA_BUFFER		(1 << 2)	/* the memory is @fd's (UPU_DMA_ALLOC), at @vaddr bytes in */
+#define UPU_DMA_BUFFER		(1 << 2)	/* the memory is @fd's, from UPU_DMA_ALLOC */
 
 /**
  * struct upu_dma_map - argument of UPU_DMA_MAP
@@ -275,7 +275,7 @@ struct upu_dma_unmap {
 #define UPU_DMA_UNMAP		_IO(UPU_IOCTL_TYPE, 3)
 
 /* struct upu_dma_alloc.flags */
-#define UPU_ALLOC_HUGE		(1 << 0)	/* pieces of 2 MiB, each physically contiguous */
+#define UPU_ALLOC_HUGE		(1 << 0)	/* pieces of 2 MiB, each contiguous */
 
 /**
  * struct upu_dma_alloc - argument of UPU_DMA_ALLOC
@@ -308,7 +308,7 @@ struct upu_dma_alloc {
 
 /* struct upu_invalidation.flags */
 #define UPU_INVALIDATION_MERGED	(1 << 0)	/* stands for several: the queue was full */
-#define UPU_INVALIDATION_PINNED	(1 << 1)	/* no IOMMU: the device still reaches the old pages */
+#define UPU_INVALIDATION_PINNED	(1 << 1)	/* no IOMMU: still reached by the device */
 
 /**
  * struct upu_invalidation - a mapping that was taken away since its memory went away
@@ -353,7 +353,7 @@ struct upu_get_invalidations {
 
 #define UPU_GET_INVALIDATIONS	_IO(UPU_IOCTL_TYPE, 5)
 
-/* ---------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------- */
 
 /* struct upu_set_irqs.kind */
 #define UPU_IRQ_NONE		0	/* returned where none is armed; not accepted */
@@ -363,15 +363,15 @@ struct upu_get_invalidations {
 
 /* struct upu_set_irqs.action */
 #define UPU_IRQ_ARM		1	/* one descriptor of @fds per vector */
-#define UPU_IRQ_DISARM		2	/* frees the vectors; all of them with @start and @count 0 */
+#define UPU_IRQ_DISARM		2	/* frees vectors; all, with @start and @count 0 */
 #define UPU_IRQ_MASK		3	/* the device holds its interrupts back */
 #define UPU_IRQ_UNMASK		4
 #define UPU_IRQ_TRIGGER		5	/* from software, as if the device had raised it */
-#define UPU_IRQ_RESAMPLE	6	/* INTx: @fds[0] is an eventfd that unmasks when signalled */
+#define UPU_IRQ_RESAMPLE	6	/* INTx: a signal on eventfd @fds[0] unmasks */
 
 /* values in @fds besides descriptors */
 #define UPU_IRQ_FD_NONE		(-1)	/* the vector is disarmed */
-#define UPU_IRQ_FD_COUNTER	(-2)	/* the vector is armed and heard by read() and poll() alone */
+#define UPU_IRQ_FD_COUNTER	(-2)	/* armed, and heard by read() and poll() alone */
 
 /**
  * struct upu_set_irqs - argument of UPU_SET_IRQS
@@ -435,7 +435,7 @@ struct upu_affinity {
 #define UPU_SET_AFFINITY	_IO(UPU_IOCTL_TYPE, 7)
 #define UPU_GET_AFFINITY	_IO(UPU_IOCTL_TYPE, 8)
 
-/* ---------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------- */
 
 /**
  * struct upu_set_eventfd - argument of UPU_SET_ERR_EVENTFD, UPU_SET_REQ_EVENTFD and
@@ -465,7 +465,7 @@ struct upu_set_eventfd {
 /* struct upu_event.kind; those marked ? wait for a reply */
 #define UPU_EVENT_ERROR		1	/* ? the device reported an error; @state says how bad */
 #define UPU_EVENT_MMIO_ENABLED	2	/* ? registers can be read again */
-#define UPU_EVENT_SLOT_RESET	3	/* ? the link was reset, the device's configuration restored */
+#define UPU_EVENT_SLOT_RESET	3	/* ? link reset, configuration restored */
 #define UPU_EVENT_RESUME	4	/*   recovery is over, go on */
 #define UPU_EVENT_SUSPEND	5	/* ? the system wants to suspend */
 #define UPU_EVENT_RESUMED	6	/*   the system is back, or did not suspend after all */
@@ -478,7 +478,7 @@ struct upu_set_eventfd {
 #define UPU_STATE_DEAD		3	/* for good */
 
 /* struct upu_event.flags */
-#define UPU_EVENT_LOST		(1 << 0)	/* older events were dropped, unread, before this one */
+#define UPU_EVENT_LOST		(1 << 0)	/* older events were dropped unread */
 
 /**
  * struct upu_event - argument of UPU_GET_EVENT
