@@ -470,7 +470,7 @@ int upu_config_open(struct upu_session *session)
 	}
 	if (pdev->no_command_memory)
 		config->shadow[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
-	if (!upu_irq_count(session, UPU_IRQ_INTX))
+	if (!upu_irq_count(pdev, UPU_IRQ_INTX))
 		config->shadow[PCI_INTERRUPT_PIN] = 0;
 	config->shadow[PCI_COMMAND + 1] &= ~(PCI_COMMAND_INTX_DISABLE >> 8);
 

@@ -67,7 +67,6 @@ int upu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	udev->pdev = pci_dev_get(pdev);
 	udev->dirty = true;		/* nobody knows what it was used for */
 	mutex_init(&udev->lock);
-	init_waitqueue_head(&udev->closed);
 	INIT_LIST_HEAD(&udev->node);
 	pci_set_drvdata(pdev, udev);
 

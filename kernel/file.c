@@ -103,9 +103,9 @@ static int upu_get_info(struct upu_device *udev, struct upu_session *session, vo
 	if (pdev->msix_cap && upu_msix_dynamic(pdev))
 		info.flags |= UPU_INFO_MSIX_DYNAMIC;
 
-	info.intx = upu_irq_count(session, UPU_IRQ_INTX);
-	info.msi = max(pci_msi_vec_count(pdev), 0);
-	info.msix = max(pci_msix_vec_count(pdev), 0);
+	info.intx = upu_irq_count(pdev, UPU_IRQ_INTX);
+	info.msi = upu_irq_count(pdev, UPU_IRQ_MSI);
+	info.msix = upu_irq_count(pdev, UPU_IRQ_MSIX);
 	info.page_sizes = 0;
 	info.aperture_start = 0;
 	info.aperture_last = 0;

@@ -23,19 +23,15 @@ void upu_irq_init(struct upu_session *session)
 	session->irqs.kind = UPU_IRQ_NONE;
 }
 
-/* Vectors of a kind that the device has. Without a session: as far as one can tell. */
-u32 upu_irq_count(struct upu_session *session, u32 kind)
+/* Vectors of a kind that the device has. */
+u32 upu_irq_count(struct pci_dev *pdev, u32 kind)
 {
-	struct pci_dev *pdev;
 	u8 pin = 0;
 
-	if (!session)
-		return 0;
-	pdev = session->udev->pdev;
 	switch (kind) {
 	case UPU_IRQ_INTX:
 		if (pdev->is_virtfn || !pdev->irq || pdev->irq == IRQ_NOTCONNECTED)
-			return session->irqs.kind == UPU_IRQ_INTX;
+			return 0;
 		pci_read_config_byte(pdev, PCI_INTERRUPT_PIN, &pin);
 		return pin ? 1 : 0;
 	case UPU_IRQ_MSI:
@@ -306,7 +302,7 @@ static int upu_irq_enable(struct upu_session *session, u32 kind, u32 needed, u32
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_irqs *irqs = &session->irqs;
-	u32 size = upu_irq_count(session, kind);
+	u32 size = upu_irq_count(pdev, kind);
 	int ret;
 
 	irqs->vector = kvcalloc(size, sizeof(*irqs->vector), GFP_KERNEL_ACCOUNT);
@@ -505,7 +501,7 @@ static int upu_irq_do(struct upu_session *session, struct upu_set_irqs *set,
 		      struct eventfd_ctx **trigger, const bool *armed, int resample_fd)
 {
 	struct upu_irqs *irqs = &session->irqs;
-	u32 have = upu_irq_count(session, set->kind);
+	u32 have = upu_irq_count(session->udev->pdev, set->kind);
 	bool all = set->action == UPU_IRQ_DISARM && !set->start && !set->count;
 
 	if (session->dead)
@@ -713,9 +709,9 @@ static int upu_counter_arm(struct upu_session *session)
 	int ret;
 
 	for (kind = UPU_IRQ_INTX; kind < UPU_IRQ_MSIX; kind++)
-		if (upu_irq_count(session, kind))
+		if (upu_irq_count(session->udev->pdev, kind))
 			break;
-	count = kind == UPU_IRQ_MSI ? 1 : upu_irq_count(session, kind);
+	count = kind == UPU_IRQ_MSI ? 1 : upu_irq_count(session->udev->pdev, kind);
 	if (!count)
 		return -EIO;
 	if (kind != UPU_IRQ_INTX && !upu_irq_msi_safe(session->udev->pdev))

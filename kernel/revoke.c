@@ -57,5 +57,4 @@ void upu_session_end(struct upu_session *session)
 	session->enabled = false;
 
 	udev->session = NULL;
-	wake_up_all(&udev->closed);
 }

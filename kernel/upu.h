@@ -68,7 +68,6 @@ struct upu_device {
 	bool dirty;			/* used since its last reset; under @lock */
 	unsigned long error_until;	/* jiffies; an error is being handled, 0 if none is */
 	struct upu_session *reset_session;	/* its bar_lock is held through a foreign reset */
-	wait_queue_head_t closed;	/* woken when @session becomes NULL */
 	struct list_head node;		/* in the list of all devices */
 };
 
@@ -159,7 +158,7 @@ struct upu_irqs {
 
 void upu_irq_init(struct upu_session *session);
 void upu_irq_close(struct upu_session *session);
-u32 upu_irq_count(struct upu_session *session, u32 kind);
+u32 upu_irq_count(struct pci_dev *pdev, u32 kind);
 bool upu_irq_msi_safe(struct pci_dev *pdev);
 int upu_set_irqs(struct upu_session *session, void __user *user);
 void upu_intx_update(struct upu_session *session);
