@@ -30,7 +30,6 @@ machine_mirror() {
 
 apt_configure() {
     local mirror key option=
-    # awk sees the end of its input first where a file has no match; read takes the first line that is there.
     read -r mirror key < <(machine_mirror) ||
         die "no Debian mirror in /etc/apt/sources.list*; name one: RISER_LAB_MIRROR='URI [KEYRING]'."
     [[ -n $key && -e $key ]] || key=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -73,12 +72,23 @@ real_package() {
         /^Depends:/ && mine { print $2; exit }'
 }
 
-# Downloads the files named by apt-get's own plan, saying how far it is. apt puts a file in place only when
-# it is whole and its hash is right, so an interrupted download goes on where it was.
-download() {
-    apt_get -y -qq -o Dpkg::Use-Pty=0 --print-uris "$@" | awk '/^.[a-z+]+:/ { print $2, $3 }' > "$apt/plan"
-    say "$(awk '{ n++; s += $2 } END { printf "%d packages, %.0f MB", n, s / 1e6 }' "$apt/plan") to download"
-    apt_get -y -o Dpkg::Use-Pty=0 --download-only "$@" 2>&1 | awk -v total="$(wc -l < "$apt/plan")" '
-        /^Get:/ { n++; if (n % 10 == 0 || n == total) printf "lab:   %d of %d packages\n", n, total }
-        /^(E|Err)/ { print "lab:   " $0 }' >&2
+# apt puts a file in place only when it is whole and its hash is right, so an interrupted download goes on
+# where it was. Both say how much there is: download_closure from the whole dependency tree, download_only of
+# the named packages alone, into the current folder.
+download_closure() {
+    plan -t bookworm-backports install "$@"
+    apt_get -y -o Dpkg::Use-Pty=0 --download-only -t bookworm-backports install "$@" 2>&1 |
+        awk -v total="$(wc -l < "$apt/plan")" '
+            /^Get:/ { n++; if (n % 20 == 0 || n == total) printf "lab:   %d of %d packages\n", n, total }
+            /^(E|Err)/ { print "lab:   " $0 }' >&2
+}
+
+download_only() {
+    plan download "$@"
+    apt_get -qq download "$@"
+}
+
+plan() {
+    apt_get -y -qq --print-uris "$@" | awk '/^.[a-z+]+:/ { print $2, $3 }' > "$apt/plan"
+    say "$(awk '{ n++; s += $2 } END { printf "  %d packages, %.0f MB to download", n, s / 1e6 }' "$apt/plan")"
 }

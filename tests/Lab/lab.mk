@@ -1,0 +1,20 @@
+# The virtual machine with real PCI devices: see tests/Lab/README.md. Included by the Makefile.
+LAB_KERNELS ?= 6.12
+LAB_KERNEL ?= 6.12
+LAB_CONFIGURATION ?= Release
+
+.PHONY: lab lab-setup lab-shell
+
+# Builds the lab specs and runs them in the machine, once per kernel; results in artifacts/lab/<kernel>.
+lab: lab-setup
+	dotnet build tests/Lab/Riser.Lab.Specs.csproj -c $(LAB_CONFIGURATION) -v quiet --nologo
+	LAB_KERNELS="$(LAB_KERNELS)" tests/Lab/specs \
+	    "$$(dotnet msbuild tests/Lab/Riser.Lab.Specs.csproj -p:Configuration=$(LAB_CONFIGURATION) -getProperty:TargetPath)" artifacts/lab
+
+# Only downloads and unpacks what the machine is made of.
+lab-setup:
+	tests/Lab/setup
+
+# A shell in the machine, in this checkout: make lab-shell LAB_KERNEL=6.1
+lab-shell: lab-setup
+	tests/Lab/run --kernel $(LAB_KERNEL) --timeout 86400 --interactive -- bash -i
