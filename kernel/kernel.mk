@@ -3,6 +3,7 @@
 #   make module                   builds it for KDIR, or for each kernel of the lab
 #   make module-install KDIR=...  installs it into the modules of the running (or KERNELRELEASE) kernel
 #   make module-test              boots each kernel of the lab and runs the module's tests in it
+#   make kernel-test              the same for one kernel with its IOMMU; part of make test
 #   make module-check             sparse and checkpatch (SPARSE, CHECKPATCH: where they are)
 
 KERNEL_ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
@@ -12,7 +13,7 @@ LAB_CACHE ?= $(or $(RISER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/riser)/l
 SPARSE ?= sparse
 CHECKPATCH ?= checkpatch.pl
 
-.PHONY: module module-install module-test module-check module-lab
+.PHONY: module module-install module-test module-check module-lab kernel-test
 
 ifneq ($(KDIR),)
 module:
@@ -41,6 +42,11 @@ module-test-%: module-lab-%
 	$(KERNEL_ROOT)/../tests/Lab/run --kernel $* --append intremap=off -- $(KERNEL_ROOT)/selftest/run msi_needs
 
 .NOTPARALLEL: module-test
+
+# The part of module-test that `make test` runs: one kernel, with its IOMMU.
+kernel-test: module-lab-6.12
+	@set -o pipefail; $(KERNEL_ROOT)/../tests/Lab/run --kernel 6.12 --timeout 1500 -- $(KERNEL_ROOT)/selftest/run \
+	    | sed 's/^\([0-9]* passed, [0-9]* failed, [0-9]* skipped\)$$/kernel 6.12: \1/'
 
 module-check:
 	touch $(KERNEL_ROOT)/*.c
