@@ -9,7 +9,7 @@ namespace Riser.Lab;
 /// </summary>
 internal static class LabPort
 {
-    private static readonly SemaphoreSlim _one = new(1);
+    private static readonly SemaphoreSlim s_one = new(1);
 
     /// <summary>Rings one vector of the ivshmem device, from another process; completes when all eventfd writes are done.</summary>
     /// <param name="vector">0 or 1.</param>
@@ -41,7 +41,7 @@ internal static class LabPort
 
     private static async Task<string> Ask(string port, string line, Func<string, string?> accept)
     {
-        await _one.WaitAsync();
+        await s_one.WaitAsync();
         try
         {
             await using var stream = new FileStream(LabMachine.Variable(port), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
@@ -54,7 +54,7 @@ internal static class LabPort
         }
         finally
         {
-            _one.Release();
+            s_one.Release();
         }
     }
 }
