@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.TestKit;
 using Riser.Actors.Backends;
 using Riser.Actors.Backends.Simulation;
 using Riser.Actors.Devices;
@@ -212,6 +213,48 @@ public sealed class RestartSpecs(ITestOutputHelper output) : DeviceSpec(output)
         Assert.Equal(2, answered.Count(lost => lost.Command is DeviceProtocol.ReadBar));
         ExpectReady(2);
         Assert.Equal(1, Simulation.OpenSessions);
+    }
+
+    [Fact]
+    public void The_loss_of_a_session_restarts_its_group_and_nobody_else()
+    {
+        Runtime.Backend<SimulationBackend>().Add("twin-a", new PonyOptions { Group = "7" });
+        Runtime.Backend<SimulationBackend>().Add("twin-b", new PonyOptions { Group = "7" });
+        Open();
+        var (first, second) = (OpenOther("twin-a"), OpenOther("twin-b"));
+
+        Runtime.Backend<SimulationBackend>().Device("twin-a").ReportError();
+
+        Assert.Equal(SessionFailure.DeviceError, first.ExpectMsg<DeviceProtocol.SessionLost>().Failure);
+        var lost = second.ExpectMsg<DeviceProtocol.SessionLost>();
+        Assert.Equal(SessionFailure.GroupLost, lost.Failure);
+        Assert.Contains("sim:twin-a", lost.Why, StringComparison.Ordinal);
+        Assert.Equal(2, first.ExpectMsg<DeviceProtocol.SessionReady>().Epoch);
+        Assert.Equal(2, second.ExpectMsg<DeviceProtocol.SessionReady>().Epoch);
+        Assert.Equal(1, Describe().Epoch);
+        Assert.False(first.HasMessages || second.HasMessages);
+    }
+
+    [Fact]
+    public void Functions_of_a_group_share_one_address_space()
+    {
+        Runtime.Backend<SimulationBackend>().Add("twin-a", new PonyOptions { Group = "7" });
+        Runtime.Backend<SimulationBackend>().Add("twin-b", new PonyOptions { Group = "7" });
+        var (first, second) = (OpenOther("twin-a"), OpenOther("twin-b"));
+        first.LastSender.Tell(new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(DmaMemory.Allocate(4096), 0x10_0000)), first.Ref);
+        first.ExpectMsg<DeviceProtocol.DmaRegionCreated>();
+        second.LastSender.Tell(new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(DmaMemory.Allocate(4096), 0x10_0000)), second.Ref);
+        Assert.Equal(Errno.EEXIST, second.ExpectMsg<Refused>().Errno);
+    }
+
+    private TestProbe OpenOther(string name)
+    {
+        var probe = CreateTestProbe();
+        IActorRef device = ActorRefs.Nobody;
+        AwaitAssert(() => device = Runtime.FindAsync(DeviceId.Parse($"sim:{name}")).GetAwaiter().GetResult());
+        device.Tell(new DeviceProtocol.Open(), probe.Ref);
+        probe.ExpectMsg<DeviceProtocol.SessionReady>();
+        return probe;
     }
 
     private DeviceProtocol.DmaRegionCreated CreateRegion() =>

@@ -23,6 +23,9 @@ public sealed record PonyOptions
 
     /// <summary>Bytes of memory in BAR 2, a power of two from 4 KiB.</summary>
     public ulong MemorySize { get; init; } = 65536;
+
+    /// <summary>Its IOMMU group: ponies of one group lose their sessions together. Null: a group of its own.</summary>
+    public string? Group { get; init; }
 }
 
 /// <summary>The two ways in which a pony loads a runtime.</summary>

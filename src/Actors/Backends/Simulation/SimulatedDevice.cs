@@ -12,7 +12,7 @@ public sealed class SimulatedDevice
     private long[] _triggered = [];
     private int _openSessions;
 
-    internal SimulatedDevice(SimulationBackend backend, string name, Func<ISimulatedSlot, ISimulatedModel> model)
+    internal SimulatedDevice(SimulationBackend backend, string name, Func<ISimulatedSlot, ISimulatedModel> model, string? group)
     {
         _backend = backend;
         _model = model;
@@ -20,7 +20,7 @@ public sealed class SimulatedDevice
         Id = DeviceId.Parse($"{SimulationBackend.BackendName}:{name}");
         Script = new(Id.ToString());
         _function = Plug();
-        Description = new(Id, _function.Shape.VendorId, _function.Shape.ProductId, _function.Shape.ClassCode, Group: null);
+        Description = new(Id, _function.Shape.VendorId, _function.Shape.ProductId, _function.Shape.ClassCode, group);
     }
 
     /// <summary>Its name in the configuration.</summary>

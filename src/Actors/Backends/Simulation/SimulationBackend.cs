@@ -52,18 +52,19 @@ public sealed class SimulationBackend : IPciBackend
     public SimulatedDevice Add(string name, PonyOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return Add(name, slot => new Pony(slot, options));
+        return Add(name, slot => new Pony(slot, options), options.Group);
     }
 
     /// <summary>Adds a device of another model while the node runs.</summary>
     /// <param name="name">Its address: the id is <c>sim:&lt;name&gt;</c>.</param>
     /// <param name="model">Makes the model in its slot, again at each plugging in.</param>
+    /// <param name="group">Its IOMMU group; null: one of its own.</param>
     /// <exception cref="ArgumentException">The name is taken, or is not made of letters, digits, '.', '_' and '-'.</exception>
-    public SimulatedDevice Add(string name, Func<ISimulatedSlot, ISimulatedModel> model)
+    public SimulatedDevice Add(string name, Func<ISimulatedSlot, ISimulatedModel> model, string? group = null)
     {
         if (!DeviceId.TryParse($"{BackendName}:{name}", out _) || name.Contains(':'))
             throw new ArgumentException($"'{name}' is no device name; use letters, digits, '.', '_' and '-'.", nameof(name));
-        var device = new SimulatedDevice(this, name, model);
+        var device = new SimulatedDevice(this, name, model, group);
         if (!_devices.TryAdd(name, device))
             throw new ArgumentException($"There is a device '{name}' already.", nameof(name));
         Announce(new DeviceChange.Added(device.Description));

@@ -9,7 +9,7 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
     private const string Section = "riser.backends.sim";
 
     private static readonly string[] s_keys = ["class", "devices", "device", "iommu"];
-    private static readonly string[] s_deviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory"];
+    private static readonly string[] s_deviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory", "group"];
     private static readonly string[] s_iommuKeys = ["address-width", "reserved", "max-mappings", "memlock"];
 
     /// <exception cref="ConfigurationException">A key is unknown or its value is wrong; the message names it.</exception>
@@ -43,6 +43,7 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
             Rate = Number(with, at, "rate", 0, 10_000_000),
             Seed = ulong.TryParse(with.GetString("seed"), out ulong seed) ? seed : throw Wrong($"{at}.seed", $"is '{with.GetString("seed")}'; use a number from 0"),
             Faults = double.TryParse(with.GetString("faults"), out double faults) && faults is >= 0 and <= 1 ? faults : throw Wrong($"{at}.faults", $"is '{with.GetString("faults")}'; use a share from 0 to 1"),
+            Group = with.GetString("group") is { Length: > 0 } group ? group : null,
             MemorySize = Bytes(with, at, "memory") is >= 4096 and <= 1 << 30 and var size && (size & (size - 1)) == 0 ? (ulong)size : throw Wrong($"{at}.memory", $"is '{with.GetString("memory")}'; use a power of two from 4KiB to 1GiB"),
         };
     }

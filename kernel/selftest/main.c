@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Runs the tests: upu-selftest [--root] [--count] [NAME-PART...] */
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+#define DEADLINE_SECONDS 60
+
+static struct test *tests, **tail = &tests;
+
+void test_add(struct test *test)
+{
+	*tail = test;
+	tail = &test->next;
+}
+
+void test_skip(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("# SKIP ");
+	vprintf(format, args);
+	printf("\n");
+	fflush(stdout);
+	_exit(TEST_SKIPPED);
+}
+
+void test_fail(const char *file, int line, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("# %s:%d: ", file, line);
+	vprintf(format, args);
+	printf("\n");
+	fflush(stdout);
+	_exit(TEST_FAILED);
+}
+
+static int wanted(const struct test *test, char **parts, int root)
+{
+	if (test->needs_root != root)
+		return 0;
+	if (!*parts)
+		return 1;
+	for (; *parts; parts++)
+		if (strstr(test->name, *parts))
+			return 1;
+	return 0;
+}
+
+int main(int count, char **args)
+{
+	int number = 0, passed = 0, failed = 0, skipped = 0, root = 0, status;
+	struct timespec start, end;
+	struct test *test;
+	char **parts = args + 1;
+	pid_t child;
+
+	(void)count;
+	if (*parts && !strcmp(*parts, "--root")) {
+		root = 1;
+		parts++;
+	}
+	for (test = tests; test; test = test->next)
+		number += wanted(test, parts, root);
+	printf("TAP version 13\n1..%d\n", number);
+	number = 0;
+	for (test = tests; test; test = test->next) {
+		if (!wanted(test, parts, root))
+			continue;
+		fflush(stdout);
+		clock_gettime(CLOCK_MONOTONIC, &start);
+		child = fork();
+		if (!child) {
+			setpgid(0, 0);
+			alarm(DEADLINE_SECONDS);
+			test->run();
+			fflush(stdout);
+			_exit(TEST_PASSED);
+		}
+		waitpid(child, &status, 0);
+		kill(-child, SIGKILL);		/* its children, if it left any */
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		number++;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == TEST_PASSED) {
+			passed++;
+			printf("ok %d - %s", number, test->name);
+		} else if (WIFEXITED(status) && WEXITSTATUS(status) == TEST_SKIPPED) {
+			skipped++;
+			printf("ok %d - %s # SKIP", number, test->name);
+		} else {
+			failed++;
+			if (WIFSIGNALED(status))
+				printf("# ended by signal %d\n", WTERMSIG(status));
+			printf("not ok %d - %s", number, test->name);
+		}
+		printf(" # %.2f s\n", (end.tv_sec - start.tv_sec) +
+		       (end.tv_nsec - start.tv_nsec) / 1e9);
+	}
+	printf("# %d passed, %d failed, %d skipped\n", passed, failed, skipped);
+	return failed ? 1 : 0;
+}

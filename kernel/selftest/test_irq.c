@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Interrupts: arming, masks, counts, the event counter, affinity. */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "device.h"
+
+#define NONE	UPU_IRQ_FD_NONE
+#define COUNTER	UPU_IRQ_FD_COUNTER
+
+/* igb, 82576 datasheet 8.8: writing a cause to EICS raises its vector. */
+static void igb_open(int fd)
+{
+	window_write(fd, 0, 0x1514, 4, 0x80000010 | 1u << 31);	/* GPIE: MSI-X, one bit per vector */
+	window_write(fd, 0, 0x1524, 4, 0x3ff);			/* EIMS */
+	window_write(fd, 0, 0x152c, 4, 0x3ff);			/* EIAC: clears by itself */
+	window_write(fd, 0, 0x1530, 4, 0x3ff);			/* EIAM */
+}
+
+static void igb_raise(int fd, unsigned int vector)
+{
+	window_write(fd, 0, 0x1524, 4, 1u << vector);
+	window_write(fd, 0, 0x1520, 4, 1u << vector);
+}
+
+TEST(msi_reaches_its_eventfd)
+{
+	int fd = device_open("EDU"), fired = event(), i;
+
+	bus_master(fd, 1);		/* an MSI is a write to memory */
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
+	for (i = 0; i < 100; i++) {
+		edu_raise(fd);
+		EQUAL(event_wait(fired, 2000), 1);
+		edu_ack(fd);
+	}
+	EQUAL(event_wait(fired, 50), 0);
+	EQUAL(config_read(fd, find_cap(fd, 5) + 2, 2) & 1, 1);
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_DISARM, 0, 0, NULL));
+	EQUAL(config_read(fd, find_cap(fd, 5) + 2, 2) & 1, 0);
+}
+
+TEST(msi_mask_holds_back_and_loses_nothing)
+{
+	int fd = device_open("EDU"), fired = event();
+
+	bus_master(fd, 1);
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_MASK, 0, 1, NULL));
+	edu_raise(fd);
+	EQUAL(event_wait(fired, 100), 0);
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_UNMASK, 0, 1, NULL));
+	EQUAL(event_wait(fired, 2000), 1);
+	edu_ack(fd);
+	edu_raise(fd);
+	EQUAL(event_wait(fired, 2000), 1);
+}
+
+TEST(trigger_is_counted_exactly)
+{
+	int fd = device_open("EDU"), fired = event(), i;
+
+	bus_master(fd, 1);		/* an MSI is a write to memory */
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
+	for (i = 0; i < 10000; i++)
+		OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	EQUAL(event_count(fired), 10000);
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_MASK, 0, 1, NULL));
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_MASK, 0, 1, NULL));
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	EQUAL(event_count(fired), 0);
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_UNMASK, 0, 1, NULL));
+	EQUAL(event_count(fired), 1);
+}
+
+TEST(irq_ranges_are_checked)
+{
+	int fd = device_open("NVME"), fds[32], i;
+	struct upu_info info = device_info(fd);
+
+	for (i = 0; i < 32; i++)
+		fds[i] = NONE;
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, ~0u, 2, fds), EOVERFLOW);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 1, ~0u, fds), EOVERFLOW);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_MASK, 0x80000000, 0x80000000, NULL), EOVERFLOW);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 0x40000000, fds), E2BIG);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, info.msix + 1, fds), EINVAL);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, info.msix, 1, fds), EINVAL);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 0, fds), EINVAL);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, NULL), EFAULT);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_MASK, 0, 1, NULL), ENXIO);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_MASK, 0, 1, fds), EINVAL);
+	ERRNO(irqs(fd, 0, UPU_IRQ_ARM, 0, 1, fds), EINVAL);
+	ERRNO(irqs(fd, 4, UPU_IRQ_ARM, 0, 1, fds), EINVAL);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, 0, 0, 1, NULL), EINVAL);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, 7, 0, 1, NULL), EINVAL);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_RESAMPLE, 0, 1, fds), EINVAL);
+	ERRNO(irqs_max(fd, UPU_IRQ_MSIX, 0, 1, fds, info.msix + 1), EINVAL);
+	fds[0] = -3;
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, fds), EINVAL);
+	fd = device_open("EDU");
+	fds[0] = event();
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, fds), EOPNOTSUPP);
+}
+
+TEST(arming_is_whole_or_not_at_all)
+{
+	int fd = device_open("NVME"), fds[4] = { event(), event(), fd, event() };
+	int good[2] = { event(), event() };
+
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 4, fds), EINVAL);	/* not an eventfd */
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL), ENXIO);
+	fds[2] = 999;
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 4, fds), EBADF);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL), ENXIO);
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 2, good));
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 4, fds), EBADF);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 2, NULL));
+	EQUAL(event_count(good[0]), 1);
+	EQUAL(event_count(good[1]), 1);
+	EQUAL(event_count(fds[0]), 0);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 3, NULL), ENXIO);
+	EQUAL(event_count(good[0]), 0);		/* not even the ones that could */
+}
+
+TEST(kinds_exclude_each_other)
+{
+	int fd = device_open("IGB"), fds[1] = { event() };
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, fds));
+	ERRNO(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, fds), EBUSY);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_DISARM, 0, 0, NULL));
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, fds));
+	fds[0] = NONE;
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, fds));
+	fds[0] = event();
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, fds));
+}
+
+TEST(a_disarmed_vector_cannot_be_triggered)
+{
+	int fd = device_open("NVME"), fds[3] = { event(), event(), event() }, none = NONE;
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 3, fds));
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 1, 1, &none));
+	close(fds[1]);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 1, 1, NULL), ENXIO);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_UNMASK, 1, 1, NULL), ENXIO);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_DISARM, 2, 1, NULL));
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 2, 1, NULL), ENXIO);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_DISARM, 0, 0, NULL));
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL), ENXIO);
+}
+
+TEST(msix_vectors_reach_their_own_eventfds)
+{
+	int fd = device_open("IGB"), fds[10], i, j;
+	struct upu_info info = device_info(fd);
+	int count = info.msix < 10 ? info.msix : 10;
+
+	for (i = 0; i < count; i++)
+		fds[i] = event();
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, count, fds));
+	bus_master(fd, 1);
+	igb_open(fd);
+	for (i = 0; i < count; i++) {
+		for (j = 0; j < count; j++)
+			event_count(fds[j]);
+		igb_raise(fd, i);
+		if (!event_wait(fds[i], 2000))
+			FAIL("vector %d is silent", i);
+		for (j = 0; j < count; j++)
+			if (j != i && event_count(fds[j]))
+				FAIL("vector %d rings at %d", i, j);
+	}
+}
+
+TEST(msix_mask_is_per_vector)
+{
+	int fd = device_open("IGB"), fds[3] = { event(), event(), event() };
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 3, fds));
+	bus_master(fd, 1);
+	igb_open(fd);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_MASK, 1, 1, NULL));
+	igb_raise(fd, 1);
+	igb_raise(fd, 2);
+	CHECK(event_wait(fds[2], 2000));
+	EQUAL(event_wait(fds[1], 100), 0);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_UNMASK, 1, 1, NULL));
+	CHECK(event_wait(fds[1], 2000));
+}
+
+/* A child rings vector 0 all the time; each ring is answered, whatever is armed beside it. */
+TEST(vectors_added_later_disturb_none)
+{
+	int fd = device_open("IGB"), fds[1] = { event() }, others[4], i, j;
+	uint64_t rung = 0, heard = 0;
+
+	for (i = 0; i < 4; i++)
+		others[i] = event();
+	OK(irqs_max(fd, UPU_IRQ_MSIX, 0, 1, fds, 10));
+	bus_master(fd, 1);
+	igb_open(fd);
+	igb_raise(fd, 0);
+	CHECK(event_wait(fds[0], 2000));
+	for (i = 0; i < 20; i++) {
+		OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 1 + i % 5, 4, others));
+		for (j = 0; j < 5; j++) {
+			igb_raise(fd, 0);
+			rung++;
+			heard += event_wait(fds[0], 2000);
+		}
+		igb_raise(fd, 1 + i % 5);
+		CHECK(event_wait(others[0], 2000));
+		OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_DISARM, 1 + i % 5, 4, NULL));
+	}
+	EQUAL(heard, rung);
+}
+
+TEST(growth_beyond_the_maximum)
+{
+	int fd = device_open("NVME"), fds[8], i;
+	struct upu_info info = device_info(fd);
+
+	for (i = 0; i < 8; i++)
+		fds[i] = event();
+	OK(irqs_max(fd, UPU_IRQ_MSIX, 0, 2, fds, 4));
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 2, 2, fds));
+	if (info.flags & UPU_INFO_MSIX_DYNAMIC)
+		OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 4, 4, fds));
+	else
+		ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 4, 4, fds), ENOSPC);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 4, NULL));
+}
+
+TEST(one_eventfd_may_serve_all_vectors)
+{
+	int fd = device_open("NVME"), fds[8], one = event(), i;
+
+	for (i = 0; i < 8; i++)
+		fds[i] = one;
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 8, fds));
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 8, NULL));
+	EQUAL(event_count(one), 8);
+}
+
+/* Replaced while it is triggered by another thread's worth of calls: each lands in one of the two. */
+TEST(an_eventfd_is_replaced_without_loss)
+{
+	int fd = device_open("NVME"), fds[2] = { event(), event() }, i, status;
+	pid_t child;
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, fds));
+	child = fork();
+	if (!child) {
+		for (i = 0; i < 3000; i++)
+			OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
+		_exit(0);
+	}
+	for (i = 0; i < 1000; i++)
+		OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fds[i & 1]));
+	waitpid(child, &status, 0);
+	EQUAL(status, 0);
+	EQUAL(event_count(fds[0]) + event_count(fds[1]), 3000);
+}
+
+TEST(msix_works_with_memory_disabled)
+{
+	int fd = device_open("NVME"), fired = event();
+	uint32_t command = config_read(fd, 4, 2), value;
+
+	config_write(fd, 4, 2, command & ~2u);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fired));
+	ERRNO(pread(fd, &value, 4, UPU_WINDOW_OFFSET(0)), EIO);
+	EQUAL(config_read(fd, 4, 2) & 2, 0);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	EQUAL(event_count(fired), 1);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_DISARM, 0, 0, NULL));
+	EQUAL(config_read(fd, 4, 2) & 2, 0);
+}
+
+/* ---- INTx ---- */
+
+static int intx_open(int *fired)
+{
+	int fd = device_open("EDU");
+
+	if (!device_info(fd).intx)
+		SKIP("no INTx");
+	*fired = event();
+	OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_ARM, 0, 1, fired));
+	return fd;
+}
+
+TEST(intx_masks_itself)
+{
+	int fired, fd = intx_open(&fired);
+
+	edu_raise(fd);
+	EQUAL(event_wait(fired, 2000), 1);
+	EQUAL(event_wait(fired, 100), 0);	/* though it still asks */
+	OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_UNMASK, 0, 1, NULL));
+	EQUAL(event_wait(fired, 2000), 1);	/* it still asks: told anew */
+	edu_ack(fd);
+	OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_UNMASK, 0, 1, NULL));
+	EQUAL(event_wait(fired, 100), 0);
+	edu_raise(fd);
+	EQUAL(event_wait(fired, 2000), 1);
+	edu_ack(fd);
+}
+
+TEST(intx_is_unmasked_by_its_resample_eventfd)
+{
+	int fired, fd = intx_open(&fired), resample = event(), i;
+	uint64_t one = 1;
+
+	OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_RESAMPLE, 0, 1, &resample));
+	for (i = 0; i < 10; i++) {
+		edu_raise(fd);
+		EQUAL(event_wait(fired, 2000), 1);
+		edu_ack(fd);
+		EQUAL(write(resample, &one, 8), 8);
+		sleep_ms(20);
+	}
+	resample = NONE;
+	OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_RESAMPLE, 0, 1, &resample));
+	resample = fd;
+	ERRNO(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_RESAMPLE, 0, 1, &resample), EINVAL);
+	resample = 999;
+	ERRNO(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_RESAMPLE, 0, 1, &resample), EBADF);
+}
+
+TEST(intx_follows_command_bit_10)
+{
+	int fired, fd = intx_open(&fired);
+	uint32_t command = config_read(fd, 4, 2);
+
+	config_write(fd, 4, 2, command | 0x400);
+	CHECK(config_read(fd, 4, 2) & 0x400);
+	edu_raise(fd);
+	EQUAL(event_wait(fired, 100), 0);
+	config_write(fd, 4, 2, command);
+	EQUAL(event_wait(fired, 2000), 1);
+	CHECK(!(config_read(fd, 4, 2) & 0x400));	/* its own mask does not show */
+	edu_ack(fd);
+}
+
+/* CVE-2024-26810: COMMAND bit 10 and SET_IRQS from two sides. */
+TEST(intx_mask_races_arming)
+{
+	int fired = event(), fd = device_open("EDU"), i, status;
+	uint32_t command = config_read(fd, 4, 2);
+	pid_t child;
+
+	if (!device_info(fd).intx)
+		SKIP("no INTx");
+	child = fork();
+	if (!child) {
+		for (i = 0; i < 400; i++)
+			config_write(fd, 4, 2, i & 1 ? command : command | 0x400);
+		_exit(0);
+	}
+	for (i = 0; i < 200; i++) {
+		OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_ARM, 0, 1, &fired));
+		OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_DISARM, 0, 0, NULL));
+	}
+	waitpid(child, &status, 0);
+	EQUAL(status, 0);
+}
+
+/* ---- the event counter ---- */
+
+TEST(counter_reads_as_uio_does)
+{
+	int fd = device_open("EDU"), on = 1, off = 0, i;
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	uint32_t count, last = 0;
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	ERRNO(read(fd, &count, 4), EIO);		/* nothing armed */
+	EQUAL(poll(&pollfd, 1, 0), 1);
+	CHECK(pollfd.revents & POLLERR);
+	ERRNO(read(fd, &count, 8), EINVAL);
+	ERRNO(write(fd, &on, 2), EINVAL);
+	EQUAL(write(fd, &on, 4), 4);			/* arms what the device has */
+	ERRNO(read(fd, &count, 4), EAGAIN);
+	for (i = 0; i < 10; i++) {
+		EQUAL(poll(&pollfd, 1, 0), 0);
+		edu_raise(fd);
+		EQUAL(poll(&pollfd, 1, 2000), 1);
+		EQUAL(read(fd, &count, 4), 4);
+		EQUAL(count, last + 1);
+		last = count;
+		edu_ack(fd);
+		EQUAL(write(fd, &on, 4), 4);
+	}
+	EQUAL(write(fd, &off, 4), 4);
+	edu_raise(fd);
+	EQUAL(poll(&pollfd, 1, 100), 0);
+	EQUAL(write(fd, &on, 4), 4);
+	EQUAL(poll(&pollfd, 1, 2000), 1);
+	edu_ack(fd);
+}
+
+TEST(counter_collapses_all_vectors)
+{
+	int fd = device_open("NVME"), fds[8], i, fired = event();
+	uint32_t before = 0, after;
+
+	for (i = 0; i < 8; i++)
+		fds[i] = i == 3 ? fired : COUNTER;
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 8, fds));
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	EQUAL(read(fd, &before, 4), 4);
+	for (i = 0; i < 5; i++)
+		OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 8, NULL));
+	EQUAL(read(fd, &after, 4), 4);
+	EQUAL(after - before, 40);
+	EQUAL(event_count(fired), 5);
+}
+
+TEST(counter_wakes_a_blocked_reader)
+{
+	int fd = device_open("NVME"), fds[1] = { COUNTER }, status;
+	uint32_t count;
+	pid_t child;
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, fds));
+	child = fork();
+	if (!child) {
+		EQUAL(read(fd, &count, 4), 4);
+		ERRNO(read(fd, &count, 4), ENODEV);	/* revoked while it waits */
+		_exit(0);
+	}
+	sleep_ms(100);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	sleep_ms(100);
+	OK(plain(device_try("NVME", UPU_O_CONTROL), UPU_REVOKE));
+	waitpid(child, &status, 0);
+	EQUAL(status, 0);
+}
+
+/* ---- affinity ---- */
+
+static int affinity(int fd, unsigned long call, unsigned int vector, uint64_t *mask)
+{
+	uint64_t wide[16] = { *mask };
+	struct upu_affinity arg = { .argsz = sizeof(arg), .vector = vector,
+				    .mask_size = sizeof(wide), .mask = (uintptr_t)wide };
+	int ret = ioctl(fd, call, &arg);
+
+	*mask = wide[0];
+	return ret;
+}
+
+TEST(affinity_is_set_and_read)
+{
+	int fd = device_open("NVME"), fds[2] = { event(), event() };
+	uint64_t mask = 2;
+	struct upu_affinity arg = { .argsz = sizeof(arg), .mask_size = 12, .mask = (uintptr_t)&mask };
+	cpu_set_t one;
+
+	ERRNO(affinity(fd, UPU_SET_AFFINITY, 0, &mask), ENXIO);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 2, fds));
+	OK(affinity(fd, UPU_SET_AFFINITY, 1, &mask));
+	mask = 0;
+	OK(affinity(fd, UPU_GET_AFFINITY, 1, &mask));
+	EQUAL(mask, 2);
+	mask = 1;
+	OK(affinity(fd, UPU_SET_AFFINITY, 1, &mask));
+	mask = 0;
+	OK(affinity(fd, UPU_GET_AFFINITY, 1, &mask));
+	EQUAL(mask, 1);
+	ERRNO(affinity(fd, UPU_GET_AFFINITY, 2, &mask), ENXIO);
+	mask = 0;
+	ERRNO(affinity(fd, UPU_SET_AFFINITY, 1, &mask), EINVAL);
+	ERRNO(ioctl(fd, UPU_SET_AFFINITY, &arg), EINVAL);
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	OK(sched_setaffinity(0, sizeof(one), &one));
+	mask = 2;
+	ERRNO(affinity(fd, UPU_SET_AFFINITY, 1, &mask), EPERM);
+	mask = 1;
+	OK(affinity(fd, UPU_SET_AFFINITY, 1, &mask));
+}
+
+/* ---- ivshmem: vectors that come from another device's side ---- */
+
+TEST(ivshmem_rings_its_own_doorbell)
+{
+	int fd = device_open("IVSHMEM"), fds[2] = { event(), event() };
+	uint32_t id;
+
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 2, fds));
+	bus_master(fd, 1);
+	id = window_read(fd, 0, 8, 4);
+	window_write(fd, 0, 12, 4, id << 16 | 1);
+	if (!event_wait(fds[1], 1000))
+		SKIP("the server does not let a peer ring itself");
+	EQUAL(event_count(fds[0]), 0);
+}

@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Opening, information, register windows, mmap and its revocation. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "device.h"
+
+static const unsigned long calls[] = {
+	UPU_GET_INFO, UPU_GET_BAR, UPU_DMA_MAP, UPU_DMA_UNMAP, UPU_DMA_ALLOC, UPU_GET_INVALIDATIONS,
+	UPU_SET_IRQS, UPU_SET_AFFINITY, UPU_GET_AFFINITY, UPU_SET_ERR_EVENTFD, UPU_SET_REQ_EVENTFD,
+	UPU_SET_INVALIDATION_EVENTFD, UPU_GET_EVENT, UPU_REPLY, UPU_RESET,
+};
+
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int signal)
+{
+	(void)signal;
+	siglongjmp(bus_error, 1);
+}
+
+/* Whether reading there is SIGBUS. */
+static int is_bus_error(volatile uint32_t *at)
+{
+	signal(SIGBUS, on_bus_error);
+	if (sigsetjmp(bus_error, 1))
+		return 1;
+	(void)*at;
+	return 0;
+}
+
+TEST(open_is_for_one_user)
+{
+	int fd = device_open("EDU");
+
+	ERRNO(device_try("EDU", O_RDWR), EBUSY);
+	close(fd);
+	fd = device_open("EDU");
+	close(fd);
+}
+
+TEST(open_wants_read_and_write)
+{
+	ERRNO(device_try("EDU", O_RDONLY), EINVAL);
+	ERRNO(device_try("EDU", O_WRONLY), EINVAL);
+}
+
+TEST(every_call_refuses_a_short_argsz)
+{
+	int fd = device_open("EDU");
+	uint32_t arg[64];
+	unsigned int i, size;
+
+	for (i = 0; i < CALLS; i++)
+		for (size = 0; size < 8; size++) {
+			memset(arg, 0, sizeof(arg));
+			arg[0] = size;
+			ERRNO(ioctl(fd, calls[i], arg), EINVAL);
+		}
+}
+
+TEST(every_call_refuses_unknown_flags)
+{
+	int fd = device_open("EDU");
+	uint32_t arg[64];
+	unsigned int i, bit;
+
+	for (i = 0; i < CALLS; i++)
+		for (bit = 3; bit < 32; bit++) {
+			memset(arg, 0, sizeof(arg));
+			arg[0] = sizeof(arg);
+			arg[1] = 1u << bit;
+			ERRNO(ioctl(fd, calls[i], arg), EINVAL);
+		}
+}
+
+TEST(every_call_refuses_a_bad_pointer)
+{
+	int fd = device_open("EDU");
+	char *edge = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned int i;
+
+	munmap(edge + PAGE, PAGE);
+	for (i = 0; i < CALLS; i++) {
+		ERRNO(ioctl(fd, calls[i], NULL), EFAULT);
+		ERRNO(ioctl(fd, calls[i], edge + PAGE), EFAULT);
+		*(uint32_t *)(edge + PAGE - 4) = 4096;
+		ERRNO(ioctl(fd, calls[i], edge + PAGE - 4), EFAULT);
+		if (calls[i] != UPU_RESET) {
+			*(uint32_t *)(edge + PAGE - 8) = 4096;
+			*(uint32_t *)(edge + PAGE - 4) = 0;
+			ERRNO(ioctl(fd, calls[i], edge + PAGE - 8), EFAULT);
+		}
+	}
+}
+
+TEST(reserved_fields_are_refused)
+{
+	int fd = device_open("EDU");
+	struct upu_bar bar = { .argsz = sizeof(bar), .reserved = 1 };
+	struct upu_set_irqs set = { .argsz = sizeof(set), .kind = UPU_IRQ_MSI,
+				    .action = UPU_IRQ_DISARM, .reserved = 1 };
+	struct upu_set_eventfd eventfd = { .argsz = sizeof(eventfd), .fd = -1, .reserved = 1 };
+	struct upu_reply reply = { .argsz = sizeof(reply), .answer = 1, .reserved = 1 };
+
+	ERRNO(ioctl(fd, UPU_GET_BAR, &bar), EINVAL);
+	ERRNO(ioctl(fd, UPU_SET_IRQS, &set), EINVAL);
+	ERRNO(ioctl(fd, UPU_SET_ERR_EVENTFD, &eventfd), EINVAL);
+	ERRNO(ioctl(fd, UPU_REPLY, &reply), EINVAL);
+}
+
+TEST(unknown_calls_are_enotty)
+{
+	int fd = device_open("EDU");
+	uint32_t arg[64] = { sizeof(arg) };
+
+	ERRNO(ioctl(fd, _IO(UPU_IOCTL_TYPE, 99), arg), ENOTTY);
+	ERRNO(ioctl(fd, _IO('!', 0), arg), ENOTTY);
+}
+
+TEST(info_tells_what_the_device_is)
+{
+	int fd = device_open("NVME");
+	struct upu_range ranges[16];
+	struct upu_info info = { .argsz = sizeof(info), .range_capacity = 16,
+				 .ranges = (uintptr_t)ranges };
+	unsigned int i, msi_window = 0;
+
+	OK(ioctl(fd, UPU_GET_INFO, &info));
+	EQUAL(info.api_version, UPU_API_VERSION);
+	EQUAL(info.msix, (config_read(fd, find_cap(fd, 0x11) + 2, 2) & 0x7ff) + 1);
+	CHECK(info.reset_kinds & UPU_RESET_FLR);
+	if (!(info.flags & UPU_INFO_IOMMU))
+		SKIP("no IOMMU");
+	CHECK(info.flags & UPU_INFO_VIABLE);
+	CHECK(info.flags & UPU_INFO_MSI_SAFE);
+	CHECK(info.page_sizes & PAGE);
+	EQUAL(info.group_devices, 1);
+	for (i = 0; i < info.range_count && i < 16; i++)
+		msi_window |= ranges[i].start <= 0xfee00000 && ranges[i].last >= 0xfee00000;
+	CHECK(msi_window);
+}
+
+TEST(bars_have_their_sizes)
+{
+	int fd = device_open("EDU");
+	struct upu_bar bar = device_bar(fd, 0);
+
+	EQUAL(bar.size, 1 << 20);
+	EQUAL(bar.offset, UPU_WINDOW_OFFSET(0));
+	CHECK(bar.flags & UPU_BAR_MMAP);
+	EQUAL(bar.range_count, 1);
+	EQUAL(device_bar(fd, 1).size, 0);
+	EQUAL(device_bar(fd, UPU_WINDOW_CONFIG).size, 256);
+	bar.argsz = sizeof(bar);
+	bar.flags = 0;
+	bar.index = UPU_WINDOW_COUNT;
+	ERRNO(ioctl(fd, UPU_GET_BAR, &bar), ENXIO);
+}
+
+TEST(windows_end_where_they_end)
+{
+	int fd = device_open("EDU");
+	char data[8192];
+
+	EQUAL(pread(fd, data, 4, UPU_WINDOW_OFFSET(0)), 4);
+	EQUAL(*(uint32_t *)data, 0x010000ed);
+	ERRNO(pread(fd, data, 4, UPU_WINDOW_OFFSET(0) + (1 << 20)), EFAULT);
+	ERRNO(pread(fd, data, 8, UPU_WINDOW_OFFSET(0) + (1 << 20) - 4), EFAULT);
+	ERRNO(pwrite(fd, data, 8, UPU_WINDOW_OFFSET(0) + (1 << 20) - 4), EFAULT);
+	ERRNO(pread(fd, data, 8192, UPU_WINDOW_OFFSET(UPU_WINDOW_CONFIG)), EFAULT);
+	ERRNO(pread(fd, data, 2, UPU_WINDOW_OFFSET(UPU_WINDOW_CONFIG) + 255), EFAULT);
+	ERRNO(pread(fd, data, 4, UPU_WINDOW_OFFSET(1)), ENXIO);
+	ERRNO(pread(fd, data, 4, UPU_WINDOW_OFFSET(UPU_WINDOW_COUNT)), ENXIO);
+	ERRNO(pread(fd, data, 4, 4096), EINVAL);
+	ERRNO(pread(fd, NULL, 4, UPU_WINDOW_OFFSET(0)), EFAULT);
+	ERRNO(lseek(fd, 4096, SEEK_SET), ESPIPE);
+}
+
+/* edu turns what is written to 4 over. */
+TEST(registers_are_accessed_by_width)
+{
+	int fd = device_open("EDU");
+	uint64_t both = 0;
+
+	window_write(fd, 0, 4, 4, 0x12345678);
+	EQUAL(window_read(fd, 0, 4, 4), ~0x12345678u);
+	EQUAL(pread(fd, &both, 8, UPU_WINDOW_OFFSET(0)), 8);
+	CHECK((uint32_t)both == 0x010000ed || (uint32_t)both == 0xffffffff);
+}
+
+TEST(mmap_follows_its_offset)
+{
+	int fd = device_open("IVSHMEM");
+	volatile uint32_t *page;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		window_write(fd, 2, i * PAGE, 4, 0x1000 + i);
+	for (i = 0; i < 8; i++) {
+		page = bar_map(fd, 2, i * PAGE, PAGE);
+		CHECK(page != MAP_FAILED);
+		EQUAL(*page, 0x1000 + i);
+		munmap((void *)page, PAGE);
+	}
+	page = bar_map(fd, 2, PAGE, 4 * PAGE);
+	CHECK(page != MAP_FAILED);
+	for (i = 0; i < 4; i++)
+		EQUAL(page[i * PAGE / 4], 0x1001 + i);
+}
+
+TEST(mmap_refuses_what_is_not_there)
+{
+	int fd = device_open("EDU");
+
+	ERRNO((intptr_t)mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0), EINVAL);
+	ERRNO((intptr_t)bar_map(fd, 0, 1 << 20, PAGE), EINVAL);
+	ERRNO((intptr_t)bar_map(fd, 0, (1 << 20) - PAGE, 2 * PAGE), EINVAL);
+	ERRNO((intptr_t)bar_map(fd, 1, 0, PAGE), ENXIO);
+	ERRNO((intptr_t)bar_map(fd, UPU_WINDOW_ROM, 0, PAGE), EINVAL);
+	ERRNO((intptr_t)bar_map(fd, UPU_WINDOW_CONFIG, 0, PAGE), EINVAL);
+	ERRNO((intptr_t)bar_map(fd, UPU_WINDOW_COUNT, 0, PAGE), ENXIO);
+	ERRNO((intptr_t)mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, UPU_WINDOW_OFFSET(0)), EINVAL);
+}
+
+/* Where the table is, by the user's own reading of the capability, BIR bits stripped. */
+static void check_msix_table(const char *name)
+{
+	int fd = device_open(name);
+	unsigned int cap = find_cap(fd, 0x11), bir, offset;
+	struct upu_bar_range ranges[8];
+	struct upu_bar bar = { .argsz = sizeof(bar), .range_capacity = 8,
+			       .ranges = (uintptr_t)ranges };
+	uint32_t before[4], ones[4] = { ~0u, ~0u, ~0u, ~0u }, after[4];
+	unsigned int i, reg;
+
+	CHECK(cap);
+	for (reg = 4; reg <= 8; reg += 4) {
+		bir = config_read(fd, cap + reg, 4) & 7;
+		offset = config_read(fd, cap + reg, 4) & ~7u;
+		bar.argsz = sizeof(bar);
+		bar.flags = 0;
+		bar.index = bir;
+		OK(ioctl(fd, UPU_GET_BAR, &bar));
+		for (i = 0; i < bar.range_count; i++)
+			CHECK(offset + 4 <= ranges[i].offset ||
+			      offset >= ranges[i].offset + ranges[i].size);
+		ERRNO((intptr_t)bar_map(fd, bir, offset & ~(PAGE - 1), PAGE), EINVAL);
+	}
+	bir = config_read(fd, cap + 4, 4) & 7;
+	offset = config_read(fd, cap + 4, 4) & ~7u;
+	EQUAL(pread(fd, before, 16, UPU_WINDOW_OFFSET(bir) + offset), 16);
+	EQUAL(pwrite(fd, "0123456789abcdef", 16, UPU_WINDOW_OFFSET(bir) + offset), 16);
+	EQUAL(pread(fd, after, 16, UPU_WINDOW_OFFSET(bir) + offset), 16);
+	CHECK(!memcmp(before, ones, 16) && !memcmp(after, ones, 16));
+}
+
+TEST(msix_table_is_out_of_reach_nvme)
+{
+	check_msix_table("NVME");
+}
+
+TEST(msix_table_is_out_of_reach_igb)
+{
+	check_msix_table("IGB");
+}
+
+TEST(mmap_is_revoked_by_memory_disable)
+{
+	int fd = device_open("EDU");
+	volatile uint32_t *bar = bar_map(fd, 0, 0, PAGE);
+	uint32_t command = config_read(fd, 4, 2), value;
+
+	EQUAL(*bar, 0x010000ed);
+	config_write(fd, 4, 2, command & ~2u);
+	CHECK(is_bus_error(bar));
+	ERRNO(pread(fd, &value, 4, UPU_WINDOW_OFFSET(0)), EIO);
+	config_write(fd, 4, 2, command);
+	CHECK(!is_bus_error(bar));
+	EQUAL(*bar, 0x010000ed);
+}
+
+TEST(mmap_is_revoked_in_d3)
+{
+	int fd = device_open("NVME");
+	unsigned int pm = find_cap(fd, 0x01);
+	volatile uint32_t *bar = bar_map(fd, 0, 0, PAGE);
+	uint32_t value, before;
+
+	CHECK(bar != MAP_FAILED);
+	if (!pm)
+		SKIP("no power management");
+	before = bar[2];
+	config_write(fd, pm + 4, 2, 3);
+	EQUAL(config_read(fd, pm + 4, 2) & 3, 3);
+	CHECK(is_bus_error(bar));
+	ERRNO(pread(fd, &value, 4, UPU_WINDOW_OFFSET(0)), EIO);
+	config_write(fd, pm + 4, 2, 0);
+	EQUAL(config_read(fd, pm + 4, 2) & 3, 0);
+	CHECK(!is_bus_error(bar));
+	EQUAL(bar[2], before);
+}
+
+TEST(reset_keeps_what_is_set_up)
+{
+	int fd = device_open("EDU");
+	volatile uint32_t *bar = bar_map(fd, 0, 0, PAGE);
+	void *page = memory(PAGE);
+	int fired = event();
+
+	OK(dma_map(fd, page, PAGE, 0x100000));
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
+	bus_master(fd, 1);
+	bar[1] = 5;
+	if (plain(fd, UPU_RESET)) {
+		EQUAL(errno, EOPNOTSUPP);
+		SKIP("edu cannot be reset here");
+	}
+	CHECK(!is_bus_error(bar));
+	EQUAL(bar[0], 0x010000ed);
+	CHECK(config_read(fd, 4, 2) & 4);
+	edu_raise(fd);
+	EQUAL(event_wait(fired, 2000), 1);
+	edu_ack(fd);
+	strcpy(page, "before");
+	edu_dma(fd, 0x100000, 16, 0);
+	strcpy(page, "after");
+	edu_dma(fd, 0x100000, 16, 1);
+	CHECK(!strcmp(page, "before"));
+	EQUAL(dma_unmap(fd, 0x100000, PAGE), PAGE);
+}
+
+TEST(a_forked_child_has_no_bars)
+{
+	int fd = device_open("EDU"), status;
+	volatile uint32_t *bar = bar_map(fd, 0, 0, PAGE);
+	pid_t child;
+
+	EQUAL(*bar, 0x010000ed);
+	child = fork();
+	if (!child) {
+		(void)*bar;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	EQUAL(*bar, 0x010000ed);
+}
+
+TEST(close_turns_bus_mastering_off)
+{
+	int fd = device_open("EDU");
+
+	bus_master(fd, 1);
+	CHECK(real_command("EDU") & 4);
+	close(fd);
+	CHECK(!(real_command("EDU") & 4));
+}
+
+TEST(a_killed_user_leaves_a_quiet_device)
+{
+	int i, status, fd, pipes[2];
+	pid_t child;
+	char byte;
+
+	for (i = 0; i < 5; i++) {
+		CHECK(!pipe(pipes));
+		child = fork();
+		if (!child) {
+			int fired = event();
+
+			fd = device_open("EDU");
+			bus_master(fd, 1);
+			OK(dma_map(fd, memory(16 * PAGE), 16 * PAGE, 0x100000));
+			OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
+			(void)!write(pipes[1], "x", 1);
+			for (;;)
+				edu_raise(fd);
+		}
+		close(pipes[1]);
+		EQUAL(read(pipes[0], &byte, 1), 1);
+		close(pipes[0]);
+		kill(child, i & 1 ? SIGABRT : SIGKILL);
+		waitpid(child, &status, 0);
+		CHECK(WIFSIGNALED(status));
+		CHECK(!(real_command("EDU") & 4));
+		fd = device_open("EDU");
+		EQUAL(device_info(fd).dma_count, 0);
+		ERRNO(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_TRIGGER, 0, 1, NULL), ENXIO);
+		close(fd);
+	}
+}
+
+/* ---- revocation ---- */
+
+TEST(control_descriptors_control_only)
+{
+	int fd = device_try("EDU", UPU_O_CONTROL);
+	struct upu_info info = { .argsz = sizeof(info) };
+	uint32_t arg[64];
+	unsigned int i;
+	char byte;
+
+	CHECK(fd >= 0);
+	OK(ioctl(fd, UPU_GET_INFO, &info));
+	CHECK(info.flags & UPU_INFO_VIABLE);
+	for (i = 1; i < CALLS; i++) {
+		memset(arg, 0, sizeof(arg));
+		arg[0] = sizeof(arg);
+		ERRNO(ioctl(fd, calls[i], arg), EPERM);
+	}
+	ERRNO(read(fd, &byte, 1), EBADF);
+	ERRNO((intptr_t)mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, UPU_WINDOW_OFFSET(0)), EACCES);
+	OK(plain(fd, UPU_REVOKE));	/* nobody has it */
+	close(device_open("EDU"));
+}
+
+TEST(revoke_takes_everything)
+{
+	int fd = device_open("EDU"), control, other, fired = event();
+	volatile uint32_t *bar = bar_map(fd, 0, 0, PAGE);
+	void *page = memory(PAGE);
+	long locked = locked_kb();
+	uint32_t arg[64];
+	unsigned int i;
+
+	EQUAL(*bar, 0x010000ed);
+	ERRNO(plain(fd, UPU_REVOKE), EPERM);
+	bus_master(fd, 1);
+	OK(dma_map(fd, page, PAGE, 0x100000));
+	EQUAL(locked_kb(), locked + 4);
+	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
+	control = device_try("EDU", UPU_O_CONTROL);
+	CHECK(control >= 0);
+	OK(plain(control, UPU_REVOKE));
+
+	CHECK(!(real_command("EDU") & 4));
+	CHECK(is_bus_error(bar));
+	for (i = 0; i < CALLS; i++) {
+		memset(arg, 0, sizeof(arg));
+		arg[0] = sizeof(arg);
+		ERRNO(ioctl(fd, calls[i], arg), ENODEV);
+	}
+	ERRNO(pread(fd, arg, 4, UPU_WINDOW_OFFSET(0)), ENODEV);
+	ERRNO(pread(fd, arg, 4, UPU_WINDOW_OFFSET(UPU_WINDOW_CONFIG)), ENODEV);
+	ERRNO(pwrite(fd, arg, 4, UPU_WINDOW_OFFSET(0)), ENODEV);
+	ERRNO(read(fd, arg, 4), ENODEV);
+	ERRNO(write(fd, arg, 4), ENODEV);
+	ERRNO((intptr_t)bar_map(fd, 0, 0, PAGE), ENODEV);
+
+	/* The next user has it while the last one still holds his descriptor. */
+	other = device_open("EDU");
+	EQUAL(device_info(other).dma_count, 0);
+	OK(dma_map(other, page, PAGE, 0x100000));
+	CHECK(is_bus_error(bar));
+	close(fd);
+	EQUAL(dma_unmap(other, 0x100000, PAGE), PAGE);
+	for (i = 0; i < 100 && locked_kb() != locked; i++)
+		sleep_ms(10);
+	EQUAL(locked_kb(), locked);
+}
