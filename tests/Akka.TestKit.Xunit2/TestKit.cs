@@ -10,26 +10,26 @@ namespace Akka.TestKit.Xunit2;
 /// <summary>A test class with an actor system of its own for each test, which ends with the test.</summary>
 public class TestKit : TestKitBase, IDisposable
 {
-    private static readonly XunitAssertions _assertions = new();
+    private static readonly XunitAssertions s_assertions = new();
     private bool _disposed;
 
     public TestKit(ActorSystem? system = null, ITestOutputHelper? output = null)
-        : base(_assertions, system) => Show(output);
+        : base(s_assertions, system) => Show(output);
 
     public TestKit(ActorSystemSetup config, string? actorSystemName = null, ITestOutputHelper? output = null)
-        : base(_assertions, config, actorSystemName) => Show(output);
+        : base(s_assertions, config, actorSystemName) => Show(output);
 
     public TestKit(Config config, string? actorSystemName = null, ITestOutputHelper? output = null)
-        : base(_assertions, config, actorSystemName) => Show(output);
+        : base(s_assertions, config, actorSystemName) => Show(output);
 
     public TestKit(string config, ITestOutputHelper? output = null)
-        : base(_assertions, ConfigurationFactory.ParseString(config)) => Show(output);
+        : base(s_assertions, ConfigurationFactory.ParseString(config)) => Show(output);
 
     public static new Config DefaultConfig => TestKitBase.DefaultConfig;
 
     public static new Config FullDebugConfig => TestKitBase.FullDebugConfig;
 
-    protected static XunitAssertions Assertions => _assertions;
+    protected static XunitAssertions Assertions => s_assertions;
 
     /// <summary>Where xunit shows what a test prints; null if the test did not ask for it.</summary>
     protected ITestOutputHelper? Output { get; private set; }

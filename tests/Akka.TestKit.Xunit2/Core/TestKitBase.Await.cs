@@ -3,7 +3,7 @@ namespace Akka.TestKit;
 /// <summary>Waiting for something that sends no message: looking again and again, and giving up in time.</summary>
 public abstract partial class TestKitBase
 {
-    private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Repeats the assertion until it passes; its last failure is the test's failure.</summary>
     /// <param name="duration">Scaled; null is what <c>Within</c> leaves or the default of a single expectation.</param>
@@ -106,5 +106,5 @@ public abstract partial class TestKitBase
     private Exception Unfulfilled(TimeSpan max, string? message) =>
         _assertions.Failed($"Timeout {max} expired while waiting for condition.{message}");
 
-    private static TimeSpan Pause(TimeSpan end, TimeSpan? interval) => NotNegative(Min(end - Now, interval ?? _interval));
+    private static TimeSpan Pause(TimeSpan end, TimeSpan? interval) => NotNegative(Min(end - Now, interval ?? s_interval));
 }

@@ -6,7 +6,7 @@ namespace Akka.TestKit;
 /// <summary>The end of a test's actor system.</summary>
 public abstract partial class TestKitBase
 {
-    private static readonly TimeSpan _longestShutdown = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_longestShutdown = TimeSpan.FromSeconds(10);
 
     /// <summary>Ends the test's system and waits for that.</summary>
     /// <param name="duration">How long to wait; null is five times the default of a single expectation, scaled, at most 10 s.</param>
@@ -46,7 +46,7 @@ public abstract partial class TestKitBase
     }
 
     private TimeSpan ShutdownLimit(TimeSpan? duration) =>
-        duration ?? Min(Dilated(_settings.SingleExpectDefault) * 5, _longestShutdown);
+        duration ?? Min(Dilated(_settings.SingleExpectDefault) * 5, s_longestShutdown);
 
     private static void NotEnded(ActorSystem system, TimeSpan limit, bool verify)
     {

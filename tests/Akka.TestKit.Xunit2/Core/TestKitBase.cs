@@ -14,8 +14,8 @@ namespace Akka.TestKit;
 /// </summary>
 public abstract partial class TestKitBase : IActorRefFactory
 {
-    private static readonly long _started = Stopwatch.GetTimestamp();
-    private static long _testActors;
+    private static readonly long s_started = Stopwatch.GetTimestamp();
+    private static long s_testActors;
 
     private readonly ITestKitAssertions _assertions;
     private readonly MessageQueue _queue = new();
@@ -47,7 +47,7 @@ public abstract partial class TestKitBase : IActorRefFactory
     public static Config FullDebugConfig => TestConfigs.FullDebugConfig;
 
     /// <summary>Time since some moment in the past; only differences mean something.</summary>
-    public static TimeSpan Now => Stopwatch.GetElapsedTime(_started);
+    public static TimeSpan Now => Stopwatch.GetElapsedTime(s_started);
 
     public ActorSystem Sys => _system;
 
@@ -76,7 +76,7 @@ public abstract partial class TestKitBase : IActorRefFactory
     {
         _system = system ?? ActorSystem.Create(actorSystemName ?? "test", WithDefaults(config));
         _settings = TestKitExtension.For(_system);
-        _testActor = CreateTestActor(testActorName ?? "testActor" + Interlocked.Increment(ref _testActors));
+        _testActor = CreateTestActor(testActorName ?? "testActor" + Interlocked.Increment(ref s_testActors));
         if (this is INoImplicitSender)
             return;
 
