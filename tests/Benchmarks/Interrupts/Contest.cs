@@ -8,7 +8,7 @@ internal static class Contest
     public static IReadOnlyList<Row> Run(string benchmark, string unit, double nsPerUnit, IReadOnlyList<Receiver> all, Load load, Scope scope)
     {
         scope.Progress($"{benchmark}: {load.Regime}");
-        using var pinned = load.OneCore ? Cores.One() : null;
+        using var bound = load.OneCore ? Cores.Shared() : Cores.Apart();
         var turns = all.ToDictionary(r => r, _ => new List<Turn>());
         for (int turn = -WarmUp; turn < scope.Turns; turn++)
         {
