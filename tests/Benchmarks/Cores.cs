@@ -2,32 +2,45 @@ using System.Globalization;
 
 namespace Riser.Benchmarks;
 
-/// <summary>On how many processors this process runs: all its threads, those of .NET and Akka too.</summary>
+/// <summary>Where the threads of this process run, those of .NET and Akka too.</summary>
 internal static class Cores
 {
-    /// <summary>Everything on one core, until disposed.</summary>
-    public static IDisposable One()
-    {
-        Bind(1);
-        return new Release();
-    }
-
     /// <exception cref="RefusalException">There is only one.</exception>
     public static void Check()
     {
         if (Environment.ProcessorCount < 2)
             throw new RefusalException("This machine lends one processor only; producer and reactor need two of them to be told apart. Run the suite on two or more.");
-        Bind(Environment.ProcessorCount); // takes down which they are
+        Bind(0, Environment.ProcessorCount); // takes down which they are
     }
 
-    private static void Bind(int count)
+    /// <summary>Everything on one core, until disposed.</summary>
+    public static IDisposable Shared()
+    {
+        Bind(0, 1);
+        return new Release();
+    }
+
+    /// <summary>
+    /// The calling thread on a core of its own and everything else on the others, until disposed on that thread. Where the scheduler
+    /// chooses, a woken thread lands sometimes on the spinning producer's core and sometimes beside it, which differ by far
+    /// more than what is compared.
+    /// </summary>
+    public static IDisposable Apart()
+    {
+        Bind(1, Environment.ProcessorCount - 1);
+        if (Floor.floor_bind(0, 0, 1) != 0)
+            throw new RefusalException("The producer's thread could not be bound to a processor.");
+        return new Release();
+    }
+
+    private static void Bind(int first, int count)
     {
         // Threads that start meanwhile inherit from one that has been bound or is bound by the second pass.
         for (int pass = 0; pass < 2; pass++)
         {
             foreach (string task in Directory.GetDirectories("/proc/self/task"))
             {
-                if (Floor.floor_bind(int.Parse(Path.GetFileName(task), CultureInfo.InvariantCulture), count) != 0 && Directory.Exists(task))
+                if (Floor.floor_bind(int.Parse(Path.GetFileName(task), CultureInfo.InvariantCulture), first, count) != 0 && Directory.Exists(task))
                     throw new RefusalException($"Thread {Path.GetFileName(task)} could not be bound to {count} processors.");
             }
         }
@@ -35,6 +48,6 @@ internal static class Cores
 
     private sealed class Release : IDisposable
     {
-        public void Dispose() => Bind(Environment.ProcessorCount);
+        public void Dispose() => Bind(0, Environment.ProcessorCount);
     }
 }

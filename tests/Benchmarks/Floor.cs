@@ -32,7 +32,7 @@ internal static unsafe partial class Floor
     public static partial long floor_process_cpu();
 
     [LibraryImport(Library)]
-    public static partial int floor_bind(int tid, int count);
+    public static partial int floor_bind(int tid, int first, int count);
 
     [LibraryImport(Library)]
     public static partial nint floor_loop_start(MeterBlock* meter, int* fds, int count, int edge);

@@ -8,12 +8,16 @@ internal static class Contest
     public static IReadOnlyList<Row> Run(string benchmark, string unit, double nsPerUnit, IReadOnlyList<Receiver> all, Load load, Scope scope)
     {
         scope.Progress($"{benchmark}: {load.Regime}");
-        using var pinned = load.OneCore ? Cores.One() : null;
+        using var bound = load.OneCore ? Cores.Shared() : Cores.Apart();
+        using var never = new ManualResetEvent(initialState: false);
         var turns = all.ToDictionary(r => r, _ => new List<Turn>());
         for (int turn = -WarmUp; turn < scope.Turns; turn++)
         {
-            foreach (var receiver in all)
+            // Each begins in its turn, so that nobody has always the same predecessor.
+            for (int i = 0; i < all.Count; i++)
             {
+                var receiver = all[(turn + WarmUp + i) % all.Count];
+                never.WaitOne(s_rest);
                 var taken = Producer.Run(receiver, load);
                 if (turn >= 0)
                     turns[receiver].Add(taken);
@@ -38,6 +42,9 @@ internal static class Contest
 
     // Turns that are not counted: the JIT compiles the path for good, queues grow to their length.
     private const int WarmUp = 3;
+
+    // Threads of a pool spin for a while after their last work; the next one in turn shall not pay for it.
+    private static readonly TimeSpan s_rest = TimeSpan.FromMilliseconds(20);
 
     private static Figures Sum(List<Turn> turns, double nsPerUnit) => new(
         Statistics.Median(turns.Select(t => t.P50)) / nsPerUnit,

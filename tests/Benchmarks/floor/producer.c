@@ -65,8 +65,11 @@ int64_t floor_process_cpu(void)
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* Binds thread @tid to the first @count of the CPUs that the process was started on. Returns 0 or -1. */
-int floor_bind(int tid, int count)
+/*
+ * Binds thread @tid (0: the caller) to @count of the CPUs that the process was started on, from the @first one on.
+ * Returns 0 or -1.
+ */
+int floor_bind(int tid, int first, int count)
 {
 	static cpu_set_t all;
 	static int known;
@@ -79,7 +82,7 @@ int floor_bind(int tid, int count)
 	}
 	CPU_ZERO(&some);
 	for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&some) < count; cpu++)
-		if (CPU_ISSET(cpu, &all))
+		if (CPU_ISSET(cpu, &all) && first-- <= 0)
 			CPU_SET(cpu, &some);
 	return sched_setaffinity(tid, sizeof(some), &some);
 }
