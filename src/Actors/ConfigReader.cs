@@ -47,7 +47,9 @@ internal static class ConfigReader
                 continue;
             if (!reference.Items.TryGetValue(key, out var known))
                 throw new ConfigurationException($"'{full}' is not a key of Riser. Keys of '{path}' are: {string.Join(", ", reference.Items.Keys.Order(StringComparer.Ordinal))}.");
-            if (value.IsObject() && known.IsObject())
+            if (value.IsObject() != known.IsObject())
+                throw new ConfigurationException($"'{full}' must be {(known.IsObject() ? "a section: write { }" : "a value, not a section")}.");
+            if (known.IsObject())
                 RefuseUnknownKeys(value.GetObject(), known.GetObject(), full, free);
         }
     }

@@ -24,6 +24,8 @@ public sealed class DeviceRuntime : IExtension
 
     internal DeviceRuntime(ExtendedActorSystem system)
     {
+        if (system.Settings.Config.HasPath("riser") && !system.Settings.Config.GetValue("riser").IsObject())
+            throw new ConfigurationException("'riser' must be a section: write { }.");
         ReferenceConfig.AddTo(system);
         var riser = system.Settings.Config.GetConfig("riser");
         ConfigReader.RefuseUnknownKeys(riser.Root.GetObject(), DefaultConfig.GetConfig("riser").Root.GetObject(), "riser", s_free);

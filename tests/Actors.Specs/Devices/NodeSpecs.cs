@@ -63,6 +63,8 @@ public sealed class NodeSpecs(ITestOutputHelper output) : DeviceSpec(output)
     [InlineData("riser.device.heartbeat.timout = 1s", "riser.device.heartbeat.timout")]
     [InlineData("riser.device.open-timeout = 3 fortnights", "riser.device.open-timeout")]
     [InlineData("riser.device.end-timeout = 0s", "riser.device.end-timeout")]
+    [InlineData("riser.device = 5", "riser.device")]
+    [InlineData("riser.restart.budget { x = 1 }", "riser.restart.budget")]
     [InlineData("riser.backends.enabled = [carrier-pigeon]", "carrier-pigeon")]
     [InlineData("riser.backends.sim.devices.x.vectors = 4096", "vectors")]
     [InlineData("riser.backends.sim.devices.x.colour = pink", "colour")]
