@@ -124,6 +124,34 @@ public sealed class ActorSpecs : Akka.TestKit.Xunit2.TestKit
         Assert.False(region.Memory.Span(4096, 4096).ContainsAnyExcept((byte)0x3c));
     }
 
+    [SkippableFact]
+    public void A_hot_reset_restarts_the_session_of_the_other_function()
+    {
+        string sibling = Lab.Address("SHARED_B");
+        Lab.Bind(sibling, "vfio-pci");
+        try
+        {
+            var other = CreateTestProbe();
+            var second = DeviceRuntime.For(Sys).FindAsync(Lab.Device("SHARED_B")).GetAwaiter().GetResult();
+            second.Tell(new DeviceProtocol.Open(), other.Ref);
+            other.ExpectMsg<DeviceProtocol.SessionReady>();
+            Open("SHARED_A");
+
+            Assert.True(Ask<DeviceProtocol.ResetDone>(new DeviceProtocol.Reset()).OthersToo);
+
+            Assert.Equal(SessionFailure.GroupLost, other.ExpectMsg<DeviceProtocol.SessionLost>().Failure);
+            Assert.Equal(2, other.ExpectMsg<DeviceProtocol.SessionReady>().Epoch);
+            Assert.Equal(1, Ask<DeviceProtocol.Description>(new DeviceProtocol.Describe()).Epoch);
+            second.Tell(new DeviceProtocol.Close(), other.Ref);
+            other.ExpectMsg<DeviceProtocol.Closed>();
+            Ask<DeviceProtocol.Closed>(new DeviceProtocol.Close());
+        }
+        finally
+        {
+            Lab.Bind(sibling, "uio_pci_generic");
+        }
+    }
+
     private void Open(string name)
     {
         var id = Lab.Device(name);

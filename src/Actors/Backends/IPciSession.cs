@@ -70,7 +70,8 @@ public interface IPciSession : IDisposable
 
     /// <summary>Resets the function (FLR or the best it has). Mappings and vectors stay; BAR contents are the device's reset values.</summary>
     /// <exception cref="PciException">EOPNOTSUPP: <see cref="SessionInfo.CanReset"/> is false; EBUSY: a reset of the group needs other devices too.</exception>
-    void Reset();
+    /// <returns>Whether other functions were reset along with it (a hot reset): their sessions have to begin anew.</returns>
+    bool Reset();
 }
 
 /// <summary>Something a session tells through an eventfd of its own.</summary>

@@ -26,6 +26,6 @@ internal static class BusProtocol
     /// <summary>A device tells its bus where it lives, to hear of its group.</summary>
     public sealed record Join(DeviceId Device, string Group);
 
-    /// <summary>A device's session is lost, and with it those of its group.</summary>
+    /// <summary>A device's session is lost, or its reset took the group along: the sessions of the others are lost with it.</summary>
     public sealed record SessionLost(DeviceId Device, string Group);
 }

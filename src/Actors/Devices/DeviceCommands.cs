@@ -26,7 +26,14 @@ internal sealed partial class DeviceActor
             client.Tell(NoSession(command));
             return;
         }
-        Send(sessionCommand, new InFlight(client, reply => reply is Refused refused ? refused with { Command = command } : reply, lost => lost with { Command = command }));
+        Send(sessionCommand, new InFlight(client, reply => Passing(reply, command), lost => lost with { Command = command }));
+    }
+
+    private object Passing(object reply, object command)
+    {
+        if (reply is ResetDone { OthersToo: true } && _description.Group is { } group)
+            _found.Bus.Tell(new BusProtocol.SessionLost(Device, group));
+        return reply is Refused refused ? refused with { Command = command } : reply;
     }
 
     private void Send(object sessionCommand, InFlight inFlight)

@@ -80,7 +80,10 @@ public static class DeviceProtocol
     /// <param name="Kind">Null: the kind in use, else the best that the device has (MSI-X, MSI, INTx).</param>
     public sealed record OpenVectors(int Start = 0, int Count = 1, VectorKind? Kind = null) : ICommand;
 
-    /// <summary>Resets the function; the session, its mappings and its vectors stay. Answers <see cref="ResetDone"/>.</summary>
+    /// <summary>
+    /// Resets the function; the session, its mappings and its vectors stay. Where only a reset of the whole group is to be had, the other
+    /// functions' sessions begin anew. Answers <see cref="ResetDone"/>.
+    /// </summary>
     public sealed record Reset : ICommand;
 
     /// <summary>The device has an open session.</summary>
@@ -139,7 +142,9 @@ public static class DeviceProtocol
     public sealed record VectorsOpened(VectorKind Kind, IReadOnlyList<IActorRef> Vectors);
 
     /// <summary>Answer to <see cref="Reset"/>.</summary>
-    public sealed record ResetDone(DeviceId Device);
+    /// <param name="Device">Which device.</param>
+    /// <param name="OthersToo">Whether other functions of its IOMMU group were reset along with it.</param>
+    public sealed record ResetDone(DeviceId Device, bool OthersToo);
 
     /// <summary>What a device is and does at one moment.</summary>
     /// <param name="Device">What the backend found.</param>

@@ -72,7 +72,7 @@ internal abstract record DeviceState(DeviceState.Past History)
         (BackingOff, Elapsed) => Begin(History with { Restarts = [.. History.Restarts, around.Now], TotalRestarts = History.TotalRestarts + 1 }),
         (Absent absent, Arrived) => Restart(absent.Failure, around),
         (BackingOff backing, Departed) => Stay(new Absent(History, backing.Failure)),
-        (Ready or Opening, GroupLost lost) => Lose(SessionFailure.GroupLost, $"{lost.By} of the same IOMMU group lost its session", around),
+        (Ready or Opening, GroupLost lost) => Lose(SessionFailure.GroupLost, $"{lost.By} of the same IOMMU group lost its session, or its reset took the group along", around),
         (Ready or Opening, Departed) => Lose(SessionFailure.SurpriseRemoval, "the device is no longer on the bus", around),
         (Quarantined, Resumed) when around.SessionHangs => Stay(this, new Effect.Refuse(Errno.EBUSY, $"Session {History.Epoch} still hangs inside the kernel", "Wait until the call returns, or reboot; then resume again.")),
         (Quarantined or Absent or BackingOff, Resumed) => Begin(History with { Restarts = [], TotalRestarts = History.TotalRestarts + 1 }, new Effect.AnswerLater(around.Sender)),

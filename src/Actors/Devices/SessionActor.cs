@@ -130,8 +130,7 @@ internal sealed class SessionActor : UntypedActor
                 return new DeviceProtocol.ConfigWritten(write.Offset, write.Width);
             case DeviceProtocol.Reset:
                 using (Trace("riser.device.reset"))
-                    session.Reset();
-                return new DeviceProtocol.ResetDone(_device);
+                    return new DeviceProtocol.ResetDone(_device, session.Reset());
             case LendBar lend:
                 var bar = session.Bar(lend.Bar).Lend();
                 _lent.Add(bar);

@@ -113,7 +113,7 @@ public abstract partial class BackendContract<TFixture> : IClassFixture<TFixture
         Refused(Errno.ENODEV, () => session.Connect(SessionNotice.DeviceError, null));
         Refused(Errno.ENODEV, () => session.TakeInvalidations());
         Refused(Errno.ENODEV, () => session.SetBusMaster(true));
-        Refused(Errno.ENODEV, session.Reset);
+        Refused(Errno.ENODEV, () => session.Reset());
         Assert.All(bars, bar => Refused(Errno.ENODEV, () => bar.Read8(0)));
         Assert.All(bars, bar => Refused(Errno.ENODEV, () => bar.Write8(0, 0)));
     }

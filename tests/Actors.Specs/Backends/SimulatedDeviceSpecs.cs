@@ -102,7 +102,7 @@ public sealed class SimulatedDeviceSpecs : SimulationSpec
             [SimulatedCall.Mask] = () => session.Mask(VectorKind.MsiX, 0, true),
             [SimulatedCall.Trigger] = () => session.Trigger(VectorKind.MsiX, 0, 1),
             [SimulatedCall.SetBusMaster] = () => session.SetBusMaster(false),
-            [SimulatedCall.Reset] = session.Reset,
+            [SimulatedCall.Reset] = () => session.Reset(),
             [SimulatedCall.Disarm] = () => session.Disarm(VectorKind.MsiX),
             [SimulatedCall.Open] = () => Backend.Open(Pony.Id),
         };
@@ -187,7 +187,7 @@ public sealed class SimulatedDeviceSpecs : SimulationSpec
         Assert.Empty(Backend.Discover());
         Assert.Equal(ulong.MaxValue, session.ReadConfig(0, 8));
         Assert.Equal(uint.MaxValue, bar.Read32(0));
-        Assert.Equal(SessionFailure.SurpriseRemoval, Refused(Errno.ENODEV, session.Reset).Failure);
+        Assert.Equal(SessionFailure.SurpriseRemoval, Refused(Errno.ENODEV, () => session.Reset()).Failure);
         Assert.Equal(0, Pony.Raise(0));
         Assert.Equal(0, eventFd.Read());
         Refused(Errno.ENODEV, () => Backend.Open(Pony.Id));
@@ -195,7 +195,7 @@ public sealed class SimulatedDeviceSpecs : SimulationSpec
         Pony.Replug();
         Assert.IsType<DeviceChange.Added>(changes[1]);
         using var next = Backend.Open(Pony.Id); // though the old handle is still held
-        Refused(Errno.ENODEV, session.Reset);
+        Refused(Errno.ENODEV, () => session.Reset());
         session.Dispose();
         Assert.Equal(1, Pony.OpenSessions);
         Assert.Equal(0u, next.Bar(2).Read32(0));

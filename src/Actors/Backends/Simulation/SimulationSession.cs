@@ -135,11 +135,12 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         function.StateChanged();
     }
 
-    public void Reset()
+    public bool Reset()
     {
         using var scope = Enter(SimulatedCall.Reset);
         function.Reset();
         device.Script.Record(SimulatedCall.Reset);
+        return false; // a function level reset
     }
 
     /// <inheritdoc/>

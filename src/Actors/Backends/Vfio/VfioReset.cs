@@ -12,14 +12,15 @@ internal sealed class VfioReset(IVfioDevice device, VfioConfigSpace config, Vfio
     public bool IsPossible { get; } = hasFunctionReset || device.GetHotResetInfo() is not null;
 
     /// <inheritdoc cref="IPciSession.Reset"/>
-    public void Reset()
+    public bool Reset()
     {
         if (!IsPossible)
             throw new PciException(Errno.EOPNOTSUPP, $"{address} cannot be reset: it has no FLR, no power reset and no bus of its own", "Reset it through its own registers, if it has one for that.");
         if (hasFunctionReset)
             config.Access(ResetFunction);
         else
-            HotReset(onlyUser: false);
+            return HotReset(onlyUser: false) > 1;
+        return false;
     }
 
     /// <summary>As <see cref="Reset"/>, but never takes a sibling that is in use along: its session goes on.</summary>
@@ -28,7 +29,7 @@ internal sealed class VfioReset(IVfioDevice device, VfioConfigSpace config, Vfio
         if (hasFunctionReset)
             config.Access(ResetFunction);
         else if (IsPossible)
-            HotReset(onlyUser: true);
+            _ = HotReset(onlyUser: true);
     }
 
     private void ResetFunction()
@@ -43,10 +44,11 @@ internal sealed class VfioReset(IVfioDevice device, VfioConfigSpace config, Vfio
         }
     }
 
-    private void HotReset(bool onlyUser)
+    /// <returns>How many functions were reset.</returns>
+    private int HotReset(bool onlyUser)
     {
         var affected = config.Access(device.GetHotResetInfo) ?? [];
-        groups.With(affected.Select(a => $"{a.group_id}"), ours =>
+        return groups.With(affected.Select(a => $"{a.group_id}"), ours =>
         {
             if (onlyUser && ours.Sum(g => g.Users.Count) > 1)
                 return 0;
@@ -54,7 +56,7 @@ internal sealed class VfioReset(IVfioDevice device, VfioConfigSpace config, Vfio
             if (others.Length > 0)
                 throw new PciException(Errno.EBUSY, $"A reset of {address} would reset {string.Join(", ", others)} as well", "Open those here too, or leave the reset.");
             config.Access(() => device.HotReset([.. ours.Select(g => g.File)]));
-            return 0;
+            return affected.Length;
         });
     }
 }

@@ -159,10 +159,10 @@ internal sealed class VfioSession : IPciSession
         _config.SetBusMaster(enabled);
     }
 
-    public void Reset()
+    public bool Reset()
     {
         CheckOpen();
-        _reset.Reset();
+        return _reset.Reset();
     }
 
     /// <inheritdoc/>

@@ -12,7 +12,7 @@ public sealed class VfioResetSpecs
     {
         _kernel.Dependents = [new() { group_id = 7 }];
 
-        Reset(hasFunctionReset: true).Reset();
+        Assert.False(Reset(hasFunctionReset: true).Reset());
 
         Assert.Equal(["function"], _kernel.Resets);
     }
@@ -23,7 +23,7 @@ public sealed class VfioResetSpecs
         var reset = Reset(hasFunctionReset: false);
 
         Assert.False(reset.IsPossible);
-        Assert.Equal(Errno.EOPNOTSUPP, Assert.Throws<PciException>(reset.Reset).Errno);
+        Assert.Equal(Errno.EOPNOTSUPP, Assert.Throws<PciException>(() => reset.Reset()).Errno);
         reset.ResetAtClose();
     }
 
@@ -32,7 +32,7 @@ public sealed class VfioResetSpecs
     {
         _kernel.Dependents = [new() { group_id = 8, segment = 0, bus = 3, devfn = (2 << 3) | 1 }];
 
-        var refused = Assert.Throws<PciException>(Reset(hasFunctionReset: false).Reset);
+        var refused = Assert.Throws<PciException>(() => Reset(hasFunctionReset: false).Reset());
 
         Assert.Equal(Errno.EBUSY, refused.Errno);
         Assert.Contains("0000:03:02.1 (IOMMU group 8)", refused.Why);
