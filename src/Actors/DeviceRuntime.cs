@@ -31,6 +31,9 @@ public sealed class DeviceRuntime : IExtension
         ConfigReader.RefuseUnknownKeys(riser.Root.GetObject(), DefaultConfig.GetConfig("riser").Root.GetObject(), "riser", s_free);
         var settings = DeviceSettings.From(riser);
         _backends = BackendLoader.Load(riser);
+        // The scheduler starts with its first use, and whoever comes while it starts holds a thread of the pool that it needs itself:
+        // hundreds of devices must not be the first, all at once (0.2 s for each, seen with 100).
+        system.Scheduler.Advanced.ScheduleOnceCancelable(TimeSpan.Zero, static () => { });
         Node = system.ActorOf(NodeActor.Props(_backends, settings), "riser");
         CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseBeforeActorSystemTerminate, "close-devices", async () =>
         {
