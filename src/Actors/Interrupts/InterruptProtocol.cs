@@ -16,7 +16,7 @@ public static class InterruptProtocol
     /// <summary>
     /// Sends <see cref="InterruptSignal"/>s to a subscriber, who also hears of <see cref="SessionLost"/> and <see cref="SessionReady"/>.
     /// Subscribing again replaces the subscription (a subscriber that restarted must). Answers <see cref="Subscribed"/>, which
-    /// holds the present state, so that there is no race with arming. A subscriber that dies is forgotten.
+    /// holds the present state, so that there is no race with arming; a subscriber that asks for itself gets it before its first signal. A subscriber that dies is forgotten.
     /// </summary>
     /// <param name="Subscriber">Null: the sender.</param>
     /// <param name="Counting">Whether <see cref="InterruptSignal.Take"/> counts.</param>

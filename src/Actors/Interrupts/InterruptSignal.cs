@@ -11,7 +11,7 @@ namespace Riser.Actors.Interrupts;
 public sealed class InterruptSignal : INoSerializationVerificationNeeded
 {
     private readonly VectorChannel _channel;
-    private int _queued; // 1 from the Tell to the Take
+    private int _queued = 1; // from the Tell to the Take, and until the subscription begins
 
     internal InterruptSignal(VectorChannel channel, IActorRef subscriber, InterruptCounting counting, long seen)
     {
@@ -46,12 +46,17 @@ public sealed class InterruptSignal : INoSerializationVerificationNeeded
     /// </summary>
     public long Take()
     {
-        Volatile.Write(ref _queued, 0);
-        // The store must be seen before the channel's state is looked at: the reactor looks the other way round.
-        Interlocked.MemoryBarrier();
+        Release();
         long count = Counting == InterruptCounting.Exact ? _channel.Collect(this) : 1;
         _channel.ResumeIfSuspended();
         return count;
+    }
+
+    /// <summary>Lets the next message come. The store is seen before the channel's state is looked at: the reactor looks the other way round.</summary>
+    internal void Release()
+    {
+        Volatile.Write(ref _queued, 0);
+        Interlocked.MemoryBarrier();
     }
 
     /// <summary>True for the one caller that may send the message now.</summary>

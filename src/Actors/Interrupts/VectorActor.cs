@@ -28,8 +28,7 @@ internal sealed class VectorActor : UntypedActor
             case Subscribe subscribe:
                 var subscriber = subscribe.Subscriber ?? Sender;
                 Context.Watch(subscriber);
-                var signal = _channel.Subscribe(subscriber, subscribe.Counting);
-                Sender.Tell(new Subscribed(signal, Describe()));
+                _channel.Subscribe(subscriber, subscribe.Counting, signal => Sender.Tell(new Subscribed(signal, Describe())));
                 break;
             case Unsubscribe unsubscribe:
                 Forget(unsubscribe.Subscriber ?? Sender);

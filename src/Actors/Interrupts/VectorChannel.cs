@@ -20,7 +20,7 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
 {
     private readonly Lock _collecting = new();
     private readonly Lock _changing = new(); // subscriptions
-    private readonly SignalSource _source;
+    private readonly ISignalInterest _source;
     private InterruptSignal[] _signals = []; // copied on change
     private IActorRef _sender = ActorRefs.Nobody;
     private long _total; // guarded by _collecting
@@ -31,12 +31,17 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     private volatile bool _closed;
 
     public VectorChannel(DeviceId device, VectorKind kind, int vector, EventLoop loop)
+        : this(device, kind, vector, loop.Register)
+    {
+    }
+
+    internal VectorChannel(DeviceId device, VectorKind kind, int vector, Func<EventFdHandle, ISignalHandler, ISignalInterest> register)
     {
         Device = device;
         Kind = kind;
         Vector = vector;
         EventFd = EventFdHandle.Create();
-        _source = loop.Register(EventFd, this);
+        _source = register(EventFd, this);
     }
 
     public DeviceId Device { get; }
@@ -72,7 +77,10 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     /// Begins a subscription. It counts from now on; the first one of a vector from arming on; one that replaces another of the same
     /// subscriber from where that one had got to.
     /// </summary>
-    public InterruptSignal Subscribe(IActorRef subscriber, InterruptCounting counting)
+    /// <param name="subscriber">Who is told.</param>
+    /// <param name="counting">Whether it counts.</param>
+    /// <param name="answer">Runs before the first signal can be sent, so that the answer to a subscription is what its subscriber hears first.</param>
+    public InterruptSignal Subscribe(IActorRef subscriber, InterruptCounting counting, Action<InterruptSignal>? answer = null)
     {
         lock (_changing)
         {
@@ -87,8 +95,9 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
                 former?.IsRetired = true;
             }
             Volatile.Write(ref _signals, [.. _signals.Where(s => s != former), signal]);
-            Interlocked.MemoryBarrier();
-            ResumeIfSuspended();
+            answer?.Invoke(signal);
+            signal.Release();
+            ResumeIfSuspended(); // of a reactor that found this subscription not ready yet
             // What an earlier reader has collected gives no edge any more, but this subscription has not seen it.
             if (Volatile.Read(ref _total) > signal.Seen)
                 TellAll(except: null);
@@ -180,7 +189,7 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
         return total;
     }
 
-    /// <summary>The device must have been disarmed before: from here on nothing is counted.</summary>
+    /// <summary>The device must have been disarmed before: from here on nothing is counted. The eventfd is closed with its registration.</summary>
     public void Dispose()
     {
         lock (_collecting)

@@ -3,7 +3,7 @@ using Riser.Actors.Interop;
 namespace Riser.Actors.Reactor;
 
 /// <summary>One eventfd that a loop watches, edge triggered. Owns the eventfd. Thread-safe.</summary>
-internal sealed class SignalSource : IDisposable
+internal sealed class SignalSource : ISignalInterest
 {
     // Without interest it stays edge triggered, so that an error condition, which the kernel always reports, is reported once.
     private const uint Wanted = LibC.EPOLLIN | LibC.EPOLLET;

@@ -33,6 +33,22 @@ public sealed class VectorSpecs(ITestOutputHelper output) : DeviceSpec(output)
     }
 
     [Fact]
+    public void The_answer_to_a_subscription_comes_before_its_first_signal()
+    {
+        Open();
+        var vectors = OpenVectors(64);
+        for (int vector = 0; vector < 64; vector++)
+            Simulation.Raise(vector, 3);
+        foreach (var vector in vectors)
+        {
+            var subscriber = CreateTestProbe();
+            vector.Tell(new InterruptProtocol.Subscribe(), subscriber.Ref);
+            Assert.IsType<InterruptProtocol.Subscribed>(subscriber.ExpectMsg<object>());
+            ExpectInterrupts(subscriber, 3);
+        }
+    }
+
+    [Fact]
     public void Every_subscriber_counts_for_itself()
     {
         Open();
