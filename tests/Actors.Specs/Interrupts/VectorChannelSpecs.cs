@@ -257,8 +257,10 @@ public sealed class VectorChannelSpecs(ITestOutputHelper output)
         public void Execute() => Run(); // Akka.NET 1.5's IRunnable is a work item of the thread pool
     }
 
+#pragma warning disable MA0097 // How actor references compare is Akka.NET's affair; only some of its versions say IComparable where the analyzer sees it.
     /// <summary>A subscriber without a mailbox: its thread takes as soon as it is told, which is when the protocol is hardest pressed.</summary>
     private sealed class Hand : MinimalActorRef
+#pragma warning restore MA0097
     {
         private InterruptSignal? _told;
         private long _taken;
