@@ -1,3 +1,4 @@
+using System.Globalization;
 using Akka.Configuration;
 using Akka.Configuration.Hocon;
 
@@ -6,10 +7,13 @@ namespace Riser.Actors;
 /// <summary>Reads HOCON and says what is wrong in words: the key, its value, and what it should be.</summary>
 internal static class ConfigReader
 {
-    /// <summary>A duration that is not negative, such as 500ms, 10s or 1m.</summary>
+    /// <summary>A duration that is not negative, such as 50us, 500ms, 10s or 1m.</summary>
     /// <exception cref="ConfigurationException">It is not there, or is no duration.</exception>
     public static TimeSpan Time(this Config config, string section, string key)
     {
+        // Akka.NET 1.4 knows nothing shorter than a millisecond.
+        if (config.GetString(key) is { } text && text.EndsWith("us", StringComparison.Ordinal) && double.TryParse(text[..^2], NumberStyles.AllowDecimalPoint | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out double microseconds))
+            return TimeSpan.FromMicroseconds(microseconds);
         try
         {
             var time = config.GetTimeSpan(key, @default: null, allowInfinite: false);
@@ -18,7 +22,7 @@ internal static class ConfigReader
         }
         catch (Exception problem) when (problem is FormatException or OverflowException or ArgumentException)
         {
-            throw Wrong(config, section, key, "a duration: a number with ms, s, m or h", problem);
+            throw Wrong(config, section, key, "a duration: a number with us, ms, s, m or h", problem);
         }
         throw Wrong(config, section, key, "a duration of 0 or more");
     }
@@ -30,6 +34,15 @@ internal static class ConfigReader
         if (int.TryParse(config.GetString(key), out int number) && number >= least && number <= most)
             return number;
         throw Wrong(config, section, key, $"a whole number from {least} to {most}");
+    }
+
+    /// <summary>A part of a whole: above 0, at most 1.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is not such a number.</exception>
+    public static double Share(this Config config, string section, string key)
+    {
+        if (double.TryParse(config.GetString(key), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double share) && share is > 0 and <= 1)
+            return share;
+        throw Wrong(config, section, key, "a number above 0, at most 1");
     }
 
     /// <summary>Refuses keys of <paramref name="actual"/> that <paramref name="reference"/> does not have.</summary>

@@ -30,6 +30,12 @@ public sealed class TelemetrySpecs(ITestOutputHelper output) : DeviceSpec(output
             seen.AddOrUpdate(instrument.Name + state, value, (_, former) => Math.Max(former, value));
             units[instrument.Name] = instrument.Unit;
         });
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
+        {
+            seen.AddOrUpdate(instrument.Name, (long)value, (_, former) => Math.Max(former, (long)value));
+            units[instrument.Name] = instrument.Unit;
+            Assert.Contains(tags.ToArray(), tag => tag is { Key: "thread.name", Value: string });
+        });
         listener.Start();
         Open();
         var subscriber = Subscribe(OpenVectors(16)[3]);
@@ -44,6 +50,9 @@ public sealed class TelemetrySpecs(ITestOutputHelper output) : DeviceSpec(output
 
         Assert.True(seen["riser.interrupts.delivered"] >= 11);
         Assert.True(seen["riser.interrupts.messages"] >= 1);
+        Assert.True(seen["riser.reactor.waits"] >= 1);
+        Assert.True(seen["riser.reactor.sleeps"] >= 1);
+        Assert.True(seen["riser.reactor.polling"] >= 0);
         Assert.True(seen["riser.dma.locked"] >= 1 << 20);
         Assert.True(seen["riser.session.restarts"] >= 1);
         Assert.True(seen["hw.errors{DeviceError}"] >= 1);

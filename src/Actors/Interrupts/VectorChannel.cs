@@ -8,7 +8,7 @@ namespace Riser.Actors.Interrupts;
 /// <summary>
 /// The path of one vector's interrupts: its eventfd, and who is told. It outlives sessions and restarts of its actor.
 /// This is the exception to the house's rule that actors hold their state in records: it runs on the reactor's thread for every
-/// interrupt and allocates nothing (0 bytes per interrupt, asserted by InterruptPathSpecs).
+/// interrupt and allocates nothing (0 bytes per interrupt, asserted by InterruptPathGuardSpecs).
 /// </summary>
 /// <remarks>
 /// No wake is lost, although the reactor stops listening while every subscriber has a message waiting: the reactor

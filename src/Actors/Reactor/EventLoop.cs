@@ -11,6 +11,8 @@ namespace Riser.Actors.Reactor;
 /// <code>
 /// turn: wait (sleeps only with nothing to run) ─▶ deliver ≤ events-per-turn ─▶ take what was posted ─▶ run ≤ mailboxes-per-turn
 /// </code>
+/// Before it sleeps it looks again for as long as its <see cref="Vigil"/> says. A look is epoll_wait with a timeout of 0: the cheapest system
+/// call that knows of all descriptors, at the same price for 1 as for 2,048 (docs/performance.md).
 /// </summary>
 internal sealed class EventLoop : IDisposable
 {
@@ -24,6 +26,7 @@ internal sealed class EventLoop : IDisposable
     private readonly Lock _registration = new();
     private readonly Passage _delivery = new();
     private readonly Slumber _slumber = new();
+    private readonly Vigil _vigil;
     private readonly Func<bool> _isBusy;
     private readonly EpollEvents _events;
     private readonly int _mailboxesPerTurn;
@@ -31,12 +34,17 @@ internal sealed class EventLoop : IDisposable
     private readonly Thread _thread;
     private volatile bool _stopping;
     private bool _closed; // under _registration
+    private long _waits; // written by the thread only
+    private long _sleeps;
 
     /// <param name="name">The thread's name, at most 15 characters for Linux to show all.</param>
-    /// <param name="settings">How much a turn may do.</param>
+    /// <param name="settings">How much a turn may do, and whether the thread looks again before it sleeps.</param>
+    /// <param name="processor">What the thread is bound to; null: nothing.</param>
     /// <param name="fail">Is told of an exception that escaped; null ends the process.</param>
-    public EventLoop(string name, ReactorSettings settings, Action<string, Exception>? fail = null)
+    public EventLoop(string name, ReactorSettings settings, int? processor = null, Action<string, Exception>? fail = null)
     {
+        Processor = processor;
+        _vigil = new(settings.Polling);
         _events = new EpollEvents(settings.EventsPerTurn);
         _mailboxesPerTurn = settings.MailboxesPerTurn;
         _fail = fail ?? Environment.FailFast;
@@ -51,6 +59,18 @@ internal sealed class EventLoop : IDisposable
 
     /// <summary>The thread's name.</summary>
     public string Name => _thread.Name!;
+
+    /// <summary>The processor that its thread is bound to, or null.</summary>
+    public int? Processor { get; }
+
+    /// <summary>How often it has asked the kernel for events. Any thread.</summary>
+    public long Waits => Volatile.Read(ref _waits);
+
+    /// <summary>How often it was ready to sleep in that. Any thread.</summary>
+    public long Sleeps => Volatile.Read(ref _sleeps);
+
+    /// <summary>How long it has looked for work instead of sleeping. Any thread.</summary>
+    public TimeSpan Looked => TimeSpan.FromMicroseconds(_vigil.Looked / 1_000.0);
 
     /// <summary>How many eventfds are registered.</summary>
     public int Load => _sources.Count;
@@ -124,14 +144,15 @@ internal sealed class EventLoop : IDisposable
     private void Run()
     {
         OnThread.Loop = this;
-        string doing = "waiting";
+        string doing = "binding itself to its processor";
         try
         {
+            if (Processor is { } processor)
+                Affinity.BindThread(processor);
             do
             {
                 doing = "waiting for events";
-                int ready = _epoll.Wait(_events, _slumber.TryFallAsleep(_isBusy) ? -1 : 0); // a reactor that polls before it sleeps does so here
-                _slumber.WakeUp();
+                int ready = Await();
                 doing = "delivering a signal";
                 Deliver(ready);
                 doing = "running a mailbox";
@@ -152,6 +173,47 @@ internal sealed class EventLoop : IDisposable
     }
 
     private bool HasWork => _local.Count > 0 || !_posted.IsEmpty;
+
+    private int Await()
+    {
+        if (_isBusy())
+            return Wait(0);
+        if (!_vigil.IsEnabled)
+            return Sleep();
+        if (_vigil.Begin(Stopwatch.GetTimestamp()))
+        {
+            do
+            {
+                int ready = Wait(0);
+                if (ready > 0 || _isBusy())
+                {
+                    _vigil.End(Stopwatch.GetTimestamp(), slept: false);
+                    return ready;
+                }
+            }
+            while (_vigil.Continues(Stopwatch.GetTimestamp()));
+        }
+
+        int woken = Sleep();
+        _vigil.End(Stopwatch.GetTimestamp(), slept: true);
+        return woken;
+    }
+
+    private int Sleep()
+    {
+        if (!_slumber.TryFallAsleep(_isBusy))
+            return Wait(0);
+        Volatile.Write(ref _sleeps, _sleeps + 1);
+        int ready = Wait(-1);
+        _slumber.WakeUp();
+        return ready;
+    }
+
+    private int Wait(int timeout)
+    {
+        Volatile.Write(ref _waits, _waits + 1);
+        return _epoll.Wait(_events, timeout);
+    }
 
     private void Deliver(int ready)
     {

@@ -16,7 +16,10 @@ internal sealed class Reactor : IExtension, IDisposable
     {
         _loops = new EventLoop[settings.Threads];
         for (int i = 0; i < _loops.Length; i++)
-            _loops[i] = new EventLoop($"riser-reactor-{i}", settings);
+        {
+            _loops[i] = new EventLoop($"riser-reactor-{i}", settings, settings.ProcessorOf(i));
+            Telemetry.Add(_loops[i]);
+        }
     }
 
     /// <summary>The loops, in the order of their threads' names.</summary>
@@ -47,7 +50,10 @@ internal sealed class Reactor : IExtension, IDisposable
     public void Dispose()
     {
         foreach (var loop in _loops)
+        {
+            Telemetry.Remove(loop);
             loop.Dispose();
+        }
     }
 
     private sealed class Provider : ExtensionIdProvider<Reactor>

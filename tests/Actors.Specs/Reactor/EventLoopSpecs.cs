@@ -144,7 +144,7 @@ public sealed class EventLoopSpecs
         using var failed = new ManualResetEventSlim();
         string? story = null;
         Exception? cause = null;
-        using var loop = new EventLoop("spec-loop", Settings(), (message, escaped) =>
+        using var loop = new EventLoop("spec-loop", Settings(), fail: (message, escaped) =>
         {
             (story, cause) = (message, escaped);
             failed.Set();

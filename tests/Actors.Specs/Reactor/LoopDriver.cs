@@ -10,7 +10,8 @@ internal static class LoopDriver
     /// <summary>How long a spec waits for what must happen; only a failing one ever waits so long.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    public static ReactorSettings Settings(int threads = 1, int events = 64, int mailboxes = 64) => new(threads, events, mailboxes);
+    public static ReactorSettings Settings(int threads = 1, int events = 64, int mailboxes = 64, PollingSettings? polling = null) =>
+        new(threads, events, mailboxes, polling ?? PollingSettings.Off, []);
 
     public static EventLoop Loop(ReactorSettings? settings = null) => new("spec-loop", settings ?? Settings());
 

@@ -74,12 +74,14 @@ public sealed class ReactorStressSpecs
         Assert.Equal(0, loop.Load);
     }
 
-    [Fact]
-    public void Suspend_and_resume_lose_no_signal_under_concurrent_producers()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(50)]
+    public void Suspend_and_resume_lose_no_signal_under_concurrent_producers(int polling)
     {
         const int Producers = 2;
         const long Signals = 20_000;
-        using var loop = Loop();
+        using var loop = Loop(Polling(polling));
         long total = 0;
         SignalSource source = null!;
         int calls = 0;
@@ -115,10 +117,12 @@ public sealed class ReactorStressSpecs
         source.Dispose();
     }
 
-    [Fact]
-    public void Loop_runs_all_that_many_threads_post_while_it_sleeps_and_wakes()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(50)]
+    public void Loop_runs_all_that_many_threads_post_while_it_sleeps_and_wakes(int polling)
     {
-        using var loop = Loop(Settings(mailboxes: 8));
+        using var loop = Loop(Polling(polling, mailboxes: 8));
         int runs = 0;
         var count = new ActionRunnable(() => runs++);
 
@@ -136,10 +140,12 @@ public sealed class ReactorStressSpecs
         Await(() => loop.On(() => runs) == 20_000, "Posted work was lost.");
     }
 
-    [Fact]
-    public void Loop_wakes_for_work_that_is_posted_just_when_it_falls_asleep()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(50)]
+    public void Loop_wakes_for_work_that_is_posted_just_when_it_falls_asleep(int polling)
     {
-        using var loop = Loop();
+        using var loop = Loop(Polling(polling));
         int runs = 0;
         var count = new ActionRunnable(() => Volatile.Write(ref runs, runs + 1));
         var random = new Random(1);
@@ -196,6 +202,9 @@ public sealed class ReactorStressSpecs
         Await(() => Threads("spec-leak") == 0, "A thread of a stopped loop lives on.");
         Assert.InRange(Descriptors(), 0, before + Loops - 1); // the test host has some of its own; a leak would be one a loop
     }
+
+    private static ReactorSettings Polling(int microseconds, int mailboxes = 64) =>
+        Settings(mailboxes: mailboxes, polling: new(TimeSpan.FromMicroseconds(microseconds), 1));
 
     // Of the kinds that a loop has; one that is closed meanwhile has no target.
     private static int Descriptors() => Directory.GetFiles("/proc/self/fd").Count(fd =>
