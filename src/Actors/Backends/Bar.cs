@@ -14,8 +14,10 @@ public sealed unsafe class Bar
     private readonly IBarTrap _trap;
     private readonly MemoryMapping? _mapping; // of the whole BAR; only Info.Mapped of it may be touched
     private readonly byte* _base;
-    private readonly ulong _fastStart;
-    private readonly ulong _fastSize; // the longest mapped range; 0 sends everything the slow way
+
+    // How many bytes from offset 0 on are mapped, a multiple of 8; 0 sends every access the slow way. It is also what says that
+    // access has ended: bounds and liveness are one load, which a read makes once more after its own.
+    private volatile nuint _fast;
     private volatile bool _ended;
 
     /// <param name="info">What the BAR is.</param>
@@ -26,11 +28,14 @@ public sealed unsafe class Bar
         Info = info;
         _mapping = mapping;
         _trap = trap;
-        if (mapping is null || info.Mapped.Count == 0 || !info.Readable || !info.Writable)
+        if (mapping is null || !info.Readable || !info.Writable)
             return;
         _base = (byte*)mapping.Address;
-        (_fastStart, _fastSize) = info.Mapped.MaxBy(m => m.Size);
-        _fastSize &= ~7UL; // so that an aligned access that begins inside also ends inside
+        foreach (var mapped in info.Mapped)
+        {
+            if (mapped.Offset == 0)
+                _fast = (nuint)(mapped.Size & ~7UL); // so that an aligned access that begins inside also ends inside
+        }
     }
 
     /// <summary>Size, access and mapped ranges.</summary>
@@ -38,58 +43,98 @@ public sealed unsafe class Bar
 
     /// <summary>Reads 8 bits at <paramref name="offset"/> bytes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public byte Read8(ulong offset) => Fits(offset, 1) ? Checked(Volatile.Read(ref *(_base + offset))) : (byte)ReadSlow(offset, 1);
+    public byte Read8(ulong offset)
+    {
+        if (IsFast(offset, 1))
+        {
+            byte value = Volatile.Read(ref *(_base + offset));
+            if (_fast != 0) // after the load: a value that came from a blanked page is never returned
+                return value;
+        }
+        return (byte)ReadSlow(offset, 1);
+    }
 
     /// <summary>Reads 16 bits at <paramref name="offset"/> bytes, a multiple of 2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ushort Read16(ulong offset) => Fits(offset, 2) ? Checked(Volatile.Read(ref *(ushort*)(_base + offset))) : (ushort)ReadSlow(offset, 2);
+    public ushort Read16(ulong offset)
+    {
+        if (IsFast(offset, 2))
+        {
+            ushort value = Volatile.Read(ref *(ushort*)(_base + offset));
+            if (_fast != 0) // after the load: a value that came from a blanked page is never returned
+                return value;
+        }
+        return (ushort)ReadSlow(offset, 2);
+    }
 
     /// <summary>Reads 32 bits at <paramref name="offset"/> bytes, a multiple of 4.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public uint Read32(ulong offset) => Fits(offset, 4) ? Checked(Volatile.Read(ref *(uint*)(_base + offset))) : (uint)ReadSlow(offset, 4);
+    public uint Read32(ulong offset)
+    {
+        if (IsFast(offset, 4))
+        {
+            uint value = Volatile.Read(ref *(uint*)(_base + offset));
+            if (_fast != 0) // after the load: a value that came from a blanked page is never returned
+                return value;
+        }
+        return (uint)ReadSlow(offset, 4);
+    }
 
     /// <summary>Reads 64 bits at <paramref name="offset"/> bytes, a multiple of 8.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ulong Read64(ulong offset) => Fits(offset, 8) ? Checked(Volatile.Read(ref *(ulong*)(_base + offset))) : ReadSlow(offset, 8);
+    public ulong Read64(ulong offset)
+    {
+        if (IsFast(offset, 8))
+        {
+            ulong value = Volatile.Read(ref *(ulong*)(_base + offset));
+            if (_fast != 0) // after the load: a value that came from a blanked page is never returned
+                return value;
+        }
+        return ReadSlow(offset, 8);
+    }
 
     /// <summary>Writes 8 bits at <paramref name="offset"/> bytes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write8(ulong offset, byte value)
     {
-        if (Fits(offset, 1) && !_ended)
-            Volatile.Write(ref *(_base + offset), value);
-        else
+        if (!IsFast(offset, 1))
             WriteSlow(offset, 1, value);
+        else
+            Volatile.Write(ref *(_base + offset), value);
+        GC.KeepAlive(this); // its memory is not unmapped under the store
     }
 
     /// <summary>Writes 16 bits at <paramref name="offset"/> bytes, a multiple of 2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write16(ulong offset, ushort value)
     {
-        if (Fits(offset, 2) && !_ended)
-            Volatile.Write(ref *(ushort*)(_base + offset), value);
-        else
+        if (!IsFast(offset, 2))
             WriteSlow(offset, 2, value);
+        else
+            Volatile.Write(ref *(ushort*)(_base + offset), value);
+        GC.KeepAlive(this); // its memory is not unmapped under the store
     }
 
     /// <summary>Writes 32 bits at <paramref name="offset"/> bytes, a multiple of 4.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write32(ulong offset, uint value)
     {
-        if (Fits(offset, 4) && !_ended)
-            Volatile.Write(ref *(uint*)(_base + offset), value);
-        else
+        if (!IsFast(offset, 4))
             WriteSlow(offset, 4, value);
+        else
+            Volatile.Write(ref *(uint*)(_base + offset), value);
+        GC.KeepAlive(this); // its memory is not unmapped under the store
     }
 
     /// <summary>Writes 64 bits at <paramref name="offset"/> bytes, a multiple of 8.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write64(ulong offset, ulong value)
     {
-        if (Fits(offset, 8) && !_ended)
-            Volatile.Write(ref *(ulong*)(_base + offset), value);
-        else
+        if (!IsFast(offset, 8))
             WriteSlow(offset, 8, value);
+        else
+            Volatile.Write(ref *(ulong*)(_base + offset), value);
+        GC.KeepAlive(this); // its memory is not unmapped under the store
     }
 
     /// <summary>Reads <paramref name="width"/> (1, 2, 4 or 8) bytes.</summary>
@@ -119,7 +164,11 @@ public sealed unsafe class Bar
     internal Bar Lend() => new(Info, _mapping, _trap);
 
     /// <summary>Ends access through this accessor alone.</summary>
-    internal void Revoke() => _ended = true;
+    internal void Revoke()
+    {
+        _ended = true;
+        _fast = 0;
+    }
 
     /// <summary>
     /// Ends all access. The device's pages are replaced by empty ones before this returns, so that an access that has
@@ -127,29 +176,56 @@ public sealed unsafe class Bar
     /// </summary>
     internal void End()
     {
-        _ended = true;
+        Revoke();
         Interlocked.MemoryBarrier();
         _mapping?.Blank();
     }
 
-    // One unsigned comparison does both ends: an offset below the start wraps to a huge number.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool Fits(ulong offset, ulong width) => (offset & (width - 1)) == 0 && offset - _fastStart < _fastSize;
-
-    // Looked at after the load: a value that came from a blanked page is never returned.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private T Checked<T>(T value) => _ended ? throw Ended() : value;
+    private bool IsFast(ulong offset, ulong width) => (offset & (width - 1)) == 0 && offset < _fast;
 
     private ulong ReadSlow(ulong offset, int width)
     {
         Check(offset, width, Info.Readable, "read");
-        return _trap.ReadBar(Info.Index, offset, width);
+        if (!IsMapped(offset, width))
+            return _trap.ReadBar(Info.Index, offset, width);
+        ulong value = width switch
+        {
+            1 => Volatile.Read(ref *(_base + offset)),
+            2 => Volatile.Read(ref *(ushort*)(_base + offset)),
+            4 => Volatile.Read(ref *(uint*)(_base + offset)),
+            _ => Volatile.Read(ref *(ulong*)(_base + offset)),
+        };
+        return _ended ? throw Ended() : value;
     }
 
     private void WriteSlow(ulong offset, int width, ulong value)
     {
         Check(offset, width, Info.Writable, "written");
-        _trap.WriteBar(Info.Index, offset, width, value);
+        if (!IsMapped(offset, width))
+            _trap.WriteBar(Info.Index, offset, width, value);
+        else if (width == 1)
+            Volatile.Write(ref *(_base + offset), (byte)value);
+        else if (width == 2)
+            Volatile.Write(ref *(ushort*)(_base + offset), (ushort)value);
+        else if (width == 4)
+            Volatile.Write(ref *(uint*)(_base + offset), (uint)value);
+        else
+            Volatile.Write(ref *(ulong*)(_base + offset), value);
+        GC.KeepAlive(this);
+    }
+
+    // What is mapped behind a hole, as the registers behind an MSI-X table are.
+    private bool IsMapped(ulong offset, int width)
+    {
+        if (_base is null)
+            return false;
+        foreach (var mapped in Info.Mapped)
+        {
+            if (offset >= mapped.Offset && offset - mapped.Offset < mapped.Size && mapped.Size - (offset - mapped.Offset) >= (ulong)width)
+                return true;
+        }
+        return false;
     }
 
     private void Check(ulong offset, int width, bool allowed, string what)
