@@ -12,16 +12,30 @@ internal static unsafe partial class Floor
 
     private static readonly string s_folder = Path.Combine(AppContext.BaseDirectory, "floor");
 
+    private static readonly string s_library = Path.Combine(s_folder, $"lib{Library}.so");
+
     /// <summary>The compiler's own name for itself.</summary>
-    public static string Compiler { get; private set; } = "";
+    public static string Compiler { get; private set; } = "gcc of the machine around this one";
+
+    /// <summary>The program that compares kernel drivers; <see cref="CompileMeasure"/> makes it.</summary>
+    public static string Measure { get; } = Path.Combine(s_folder, "measure");
 
     /// <exception cref="RefusalException">There is no gcc, or it refuses the floor.</exception>
     public static void Compile()
     {
         Compiler = Run("--version").Split('\n')[0];
-        string library = Path.Combine(s_folder, $"lib{Library}.so");
-        Run(["-std=gnu17", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread", "-o", library, .. Directory.GetFiles(s_folder, "*.c")]);
-        nint handle = NativeLibrary.Load(library);
+        Run(["-std=gnu17", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread", "-o", s_library, .. Directory.GetFiles(s_folder, "*.c")]);
+        Load();
+    }
+
+    /// <exception cref="RefusalException">gcc refuses it.</exception>
+    public static void CompileMeasure() =>
+        Run("-std=gnu17", "-O2", "-Wall", "-Werror", "-o", Measure, Path.Combine(s_folder, "program", "measure.c"), Path.Combine(s_folder, "vfio.c"));
+
+    /// <summary>Takes what was compiled before: in the lab, by the machine around it.</summary>
+    public static void Load()
+    {
+        nint handle = NativeLibrary.Load(s_library);
         NativeLibrary.SetDllImportResolver(Assembly.GetExecutingAssembly(), (name, _, _) => name == Library ? handle : 0);
     }
 
@@ -54,6 +68,15 @@ internal static unsafe partial class Floor
 
     [LibraryImport(Library)]
     public static partial void floor_write64(long times, uint offset);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint floor_vfio_open(string address, out int error);
+
+    [LibraryImport(Library)]
+    public static partial void floor_vfio_close(nint vfio);
+
+    [LibraryImport(Library)]
+    public static partial int floor_vfio_pairs(nint vfio, nint memory, long size, int pieces, long pairs, ulong iova, long* elapsed);
 
     private static string Run(params string[] arguments)
     {

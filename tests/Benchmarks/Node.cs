@@ -11,7 +11,6 @@ internal sealed class Node : IAsyncDisposable
     // Restarts without a delay of ours, as often as one likes.
     private const string Quiet = """
         akka { loglevel = OFF, stdout-loglevel = OFF, log-dead-letters = off, log-dead-letters-during-shutdown = off }
-        riser.backends.enabled = [sim]
         riser.restart { budget = 1000000, jitter = 0, device-error { first = 0ms, longest = 0ms } }
         """;
 
@@ -20,13 +19,20 @@ internal sealed class Node : IAsyncDisposable
     /// <param name="devices">How many, named pony0 and so on.</param>
     /// <param name="vectors">Of each.</param>
     public Node(int devices = 0, int vectors = 64)
+        : this($"enabled = [sim], sim.devices {{ {string.Concat(Enumerable.Range(0, devices).Select(i => $"pony{i} {{ vectors = {vectors} }}\n"))} }}")
     {
-        string ponies = string.Concat(Enumerable.Range(0, devices).Select(i => $"pony{i} {{ vectors = {vectors} }}\n"));
-        var config = ConfigurationFactory.ParseString($"{Quiet}\nriser.backends.sim.devices {{ {ponies} }}");
+    }
+
+    private Node(string backends)
+    {
+        var config = ConfigurationFactory.ParseString($"{Quiet}\nriser.backends {{ {backends} }}");
         System = ActorSystem.Create("bench", config);
         Runtime = DeviceRuntime.For(System);
         Client = new(System);
     }
+
+    /// <summary>With the devices that are bound to vfio-pci.</summary>
+    public static Node OfVfio() => new("enabled = [vfio]");
 
     public ActorSystem System { get; }
 

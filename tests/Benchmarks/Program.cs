@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Riser.Actors.Interop;
 using Riser.Benchmarks;
+using Riser.Benchmarks.Lab;
 using Riser.Benchmarks.Reporting;
 using Spectre.Console;
 
@@ -29,7 +30,7 @@ root.SetAction(async parsed =>
         Tables.Write(AnsiConsole.Console, chosen, rows, machine);
         if (parsed.GetValue(json) is { } file)
             JsonReport.Write(file, rows, machine);
-        if (!parsed.GetValue(quick))
+        if (!parsed.GetValue(quick) && !LabMachine.IsThis)
             Document.Rewrite(Document.Find(), chosen, rows, machine);
         return 0;
     }

@@ -1,5 +1,6 @@
 using Riser.Benchmarks.Devices;
 using Riser.Benchmarks.Interrupts;
+using Riser.Benchmarks.Lab;
 using Riser.Benchmarks.Registers;
 
 namespace Riser.Benchmarks;
@@ -9,12 +10,17 @@ internal static class Suite
 {
     public static IReadOnlyList<IBenchmark> All { get; } =
     [
-        new ScaleBenchmark(),
-        new DeliveryBenchmark(),
-        new BurstBenchmark(),
-        new BarBenchmark(),
-        new DmaBenchmark(),
-        new RestartBenchmark(),
+        .. LabMachine.IsThis ? Array.Empty<IBenchmark>() :
+        [
+            new ScaleBenchmark(),
+            new DeliveryBenchmark(),
+            new BurstBenchmark(),
+            new BarBenchmark(),
+            new DmaBenchmark(),
+            new RestartBenchmark(),
+        ],
+        new InLab(new VfioDmaBenchmark()),
+        new InLab(new ModuleBenchmark()),
     ];
 
     public static IReadOnlyList<IBenchmark> Matching(IReadOnlyList<string> filters) =>
@@ -22,11 +28,22 @@ internal static class Suite
 
     public static async Task<IReadOnlyList<Row>> RunAsync(IReadOnlyList<IBenchmark> chosen, Scope scope)
     {
-        Floor.Compile();
-        Cores.Check();
+        if (LabMachine.IsThis)
+        {
+            Floor.Load();
+        }
+        else
+        {
+            Floor.Compile();
+            Cores.Check();
+        }
+
         List<Row> rows = [];
-        foreach (var benchmark in chosen)
+        var inLab = chosen.OfType<InLab>().ToList();
+        foreach (var benchmark in LabMachine.IsThis ? chosen : chosen.Except(inLab))
             rows.AddRange(await benchmark.RunAsync(scope));
+        if (inLab.Count > 0 && !LabMachine.IsThis)
+            rows.AddRange(await LabMachine.RunAsync([.. inLab.Select(b => b.Name)], scope));
         return rows;
     }
 }

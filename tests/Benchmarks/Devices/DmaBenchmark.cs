@@ -1,17 +1,17 @@
-using System.Diagnostics;
-using Akka.Actor;
 using Riser.Actors.Backends;
 using Riser.Actors.Devices;
 using Riser.Actors.Dma;
 
 namespace Riser.Benchmarks.Devices;
 
-/// <summary>Mapping and unmapping a region by message, one pair after the other.</summary>
+/// <summary>Mapping and unmapping by message on the simulated backend: what the actors and the simulated IOMMU cost, without a kernel.</summary>
 internal sealed class DmaBenchmark : IBenchmark
 {
+    private const int Pieces = 256;
+
     public string Name => "dma";
 
-    public string What => "map and unmap of a DMA region by two messages to its actor, on the simulated backend";
+    public string What => "map and unmap by message on the simulated backend, one by one and in batches";
 
     public async Task<IReadOnlyList<Row>> RunAsync(Scope scope)
     {
@@ -24,73 +24,37 @@ internal sealed class DmaBenchmark : IBenchmark
             scope.Progress($"{Name}: {name}");
             var created = await node.Client.AskAsync<DeviceProtocol.DmaRegionCreated>(device, new DeviceProtocol.CreateDmaRegion(new(DmaMemory.Allocate(size))));
             await node.Client.AskAsync<DmaProtocol.Unmapped>(created.Region, new DmaProtocol.Unmap());
-            rows.Add(await MeasureAsync(node, created.Region, name, (int)scope.Events(3_000)));
+            rows.Add(await MeasureAsync($"map + unmap, {name}", "free, one by one", events: 1, (int)scope.Events(3_000), times => RegionLoad.PairsAsync(node, created.Region, times)));
             await node.Client.AskAsync<DmaProtocol.Released>(created.Region, new DmaProtocol.Release());
         }
 
+        const ulong Size = 4 << 10;
+        scope.Progress($"{Name}: {Pieces} pieces");
+        var memory = DmaMemory.Allocate(Pieces * Size);
+        var whole = await node.Client.AskAsync<DeviceProtocol.DmaRegionCreated>(device, new DeviceProtocol.CreateDmaRegion(new(memory)));
+        rows.Add(await MeasureAsync(
+            "map + unmap, 4 KiB",
+            $"free, {Pieces} pieces a message",
+            Pieces,
+            (int)scope.Events(300),
+            times => RegionLoad.BatchesAsync(node, whole.Region, memory, Size, Pieces, times)));
         return rows;
     }
 
-    private async Task<Row> MeasureAsync(Node node, IActorRef region, string name, int pairs)
+    private async Task<Row> MeasureAsync(string variant, string regime, int events, int times, Func<int, Task<double[]>> load)
     {
-        await RunAsync(node, region, pairs);
+        await load(times);
         long bytes = GC.GetTotalAllocatedBytes(precise: true);
         long cpu = Floor.floor_process_cpu();
-        var (p50, p99) = Statistics.Percentiles(await RunAsync(node, region, pairs));
+        var (p50, p99) = Statistics.Percentiles(await load(times));
         cpu = Floor.floor_process_cpu() - cpu;
         bytes = GC.GetTotalAllocatedBytes(precise: true) - bytes;
-        return new(Name, $"map + unmap, {name}", "free, one by one", Floor: null)
+        double all = (double)times * events;
+        return new(Name, variant, regime, Floor: null)
         {
             Unit = "µs",
-            Measured = new(p50, p99, cpu / (double)pairs),
-            BytesPerEvent = Math.Round(bytes / (double)pairs),
+            Measured = new(p50 / events, p99 / events, cpu / all),
+            BytesPerEvent = Math.Round(bytes / all),
         };
-    }
-
-    private static async Task<double[]> RunAsync(Node node, IActorRef region, int pairs)
-    {
-        var done = new TaskCompletionSource<double[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.System.ActorOf(Props.Create(() => new Driver(region, pairs, done)));
-        return await done.Task.WaitAsync(TimeSpan.FromMinutes(1));
-    }
-
-    // Asks for the next as soon as the last is answered, as a driver does.
-    private sealed class Driver(IActorRef region, int pairs, TaskCompletionSource<double[]> done) : UntypedActor
-    {
-        private readonly double[] _elapsed = new double[pairs];
-        private int _pair;
-        private long _start;
-
-        protected override void PreStart() => Begin();
-
-        protected override void OnReceive(object message)
-        {
-            switch (message)
-            {
-                case DmaProtocol.Mapped:
-                    region.Tell(new DmaProtocol.Unmap());
-                    break;
-                case DmaProtocol.Unmapped:
-                    _elapsed[_pair++] = Stopwatch.GetElapsedTime(_start).TotalMicroseconds;
-                    if (_pair < pairs)
-                    {
-                        Begin();
-                        break;
-                    }
-
-                    done.SetResult(_elapsed);
-                    Context.Stop(Self);
-                    break;
-                default:
-                    done.TrySetException(new RefusalException($"A region answered {message}."));
-                    break;
-            }
-        }
-
-        private void Begin()
-        {
-            _start = Stopwatch.GetTimestamp();
-            region.Tell(new DmaProtocol.Map());
-        }
     }
 }

@@ -1,109 +1,109 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
+using Akka.Actor;
 using Riser.Actors.Backends;
 using Riser.Actors.Devices;
+using Riser.Benchmarks.Micro;
 
 namespace Riser.Benchmarks.Registers;
 
-/// <summary>The checked accessor of a BAR that is memory, against volatile accesses in C to memory as near.</summary>
+/// <summary>The checked accessor of a BAR that is memory, against volatile accesses in C to memory as near; and the same by message.</summary>
 internal sealed class BarBenchmark : IBenchmark
 {
-    private const uint Offset = 64;
-    private const int WarmUp = 20; // calls of a hundredth of the length; the loops are compiled in full at once
+    private const double Limit = 2.0;
+    private const int MemoryBar = 2;
 
     public string Name => "registers";
 
-    public string What => "one access to a register through the checked accessor of a mapped BAR";
+    public string What => "one access to a register through the checked accessor of a mapped BAR, and by message";
 
     public async Task<IReadOnlyList<Row>> RunAsync(Scope scope)
     {
         await using var node = new Node(devices: 1);
         var device = await node.Runtime.FindAsync(DeviceId.Parse("sim:pony0"));
         await node.Client.AskAsync<DeviceProtocol.SessionReady>(device, new DeviceProtocol.Open());
-        var bar = (await node.Client.AskAsync<DeviceProtocol.BarOpened>(device, new DeviceProtocol.OpenBar(2))).Bar;
+        var bar = (await node.Client.AskAsync<DeviceProtocol.BarOpened>(device, new DeviceProtocol.OpenBar(MemoryBar))).Bar;
         if (bar.Info.Mapped.Count == 0)
-            throw new RefusalException("BAR 2 of the simulated device is not mapped.");
-        bar.Write64(Offset, 1);
-        long times = scope.Events(3_000_000);
+            throw new RefusalException($"BAR {MemoryBar} of the simulated device is not mapped.");
+        bar.Write64(64, 1);
+        RegisterAccess.Bar = bar;
+        scope.Progress(Name);
+        var measured = MicroSuite.Run<RegisterAccess>(scope);
         return
         [
-            Compare("read, 32 bits", n => Check(Read32(bar, n), n), n => Floor.floor_read32(n, Offset), times, scope),
-            Compare("read, 64 bits", n => Check(Read64(bar, n), n), n => Floor.floor_read64(n, Offset), times, scope),
-            Compare("write, 32 bits", n => Write32(bar, n), n => Floor.floor_write32(n, Offset), times, scope),
-            Compare("write, 64 bits", n => Write64(bar, n), n => Floor.floor_write64(n, Offset), times, scope),
+            Direct("read, 32 bits", measured, nameof(RegisterAccess.Read32), nameof(RegisterAccess.FloorRead32)),
+            Direct("read, 64 bits", measured, nameof(RegisterAccess.Read64), nameof(RegisterAccess.FloorRead64)),
+            Direct("write, 32 bits", measured, nameof(RegisterAccess.Write32), nameof(RegisterAccess.FloorWrite32)),
+            Direct("write, 64 bits", measured, nameof(RegisterAccess.Write64), nameof(RegisterAccess.FloorWrite64)),
+            await MessageAsync(node, device, (int)scope.Events(20_000), scope),
         ];
     }
 
-    private Row Compare(string variant, Action<long> checkedAccess, Action<long> floor, long times, Scope scope)
+    private Row Direct(string variant, IReadOnlyDictionary<string, (double Nanoseconds, double Bytes)> measured, string ours, string floor)
     {
-        scope.Progress($"{Name}: {variant}");
-        for (int i = 0; i < WarmUp; i++)
-        {
-            checkedAccess(times / 100);
-            floor(times / 100);
-        }
-
-        var ours = new List<double>();
-        var theirs = new List<double>();
-        long bytes = GC.GetAllocatedBytesForCurrentThread();
-        for (int turn = 0; turn < scope.Turns * 3; turn++)
-        {
-            theirs.Add(Time(floor, times));
-            ours.Add(Time(checkedAccess, times));
-        }
-
-        bytes = GC.GetAllocatedBytesForCurrentThread() - bytes;
-        return new(Name, variant, "one thread", "C volatile")
+        var row = new Row(Name, variant, "one thread", "C volatile")
         {
             Unit = "ns",
-            Measured = new(Statistics.Median(ours)),
-            Base = new(Statistics.Median(theirs)),
-            BytesPerEvent = Math.Round(bytes / (double)(times * ours.Count), 3), // the lists of results are in it
+            Measured = new(measured[ours].Nanoseconds),
+            Base = new(measured[floor].Nanoseconds),
+            BytesPerEvent = measured[ours].Bytes,
+        };
+        return row with { Targets = [Target.AtMost("p50", Limit, row.RatioP50, " × C"), Target.NoBytes(row.BytesPerEvent)] };
+    }
+
+    private async Task<Row> MessageAsync(Node node, IActorRef device, int times, Scope scope)
+    {
+        scope.Progress($"{Name}: by message");
+        await ReadAsync(node, device, times);
+        long bytes = GC.GetTotalAllocatedBytes(precise: true);
+        long cpu = Floor.floor_process_cpu();
+        var (p50, p99) = Statistics.Percentiles(await ReadAsync(node, device, times));
+        cpu = Floor.floor_process_cpu() - cpu;
+        bytes = GC.GetTotalAllocatedBytes(precise: true) - bytes;
+        return new(Name, "read, 32 bits, by message (ReadBar)", "one under way at a time", Floor: null)
+        {
+            Unit = "ns",
+            Measured = new(p50, p99, cpu / (double)times),
+            BytesPerEvent = Math.Round(bytes / (double)times),
         };
     }
 
-    private static double Time(Action<long> loop, long times)
+    private static async Task<double[]> ReadAsync(Node node, IActorRef device, int times)
     {
-        long start = Stopwatch.GetTimestamp();
-        loop(times);
-        return Stopwatch.GetElapsedTime(start).TotalNanoseconds / times;
+        var done = new TaskCompletionSource<double[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+        node.System.ActorOf(Props.Create(() => new Reader(device, times, done)));
+        return await done.Task.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
-    private static void Check(ulong sum, long times)
+    private sealed class Reader(IActorRef device, int times, TaskCompletionSource<double[]> done) : UntypedActor
     {
-        if (sum != (ulong)times && sum != 0) // a write loop ends with 0 in the register
-            throw new RefusalException($"{times} reads of a register gave a sum of {sum}.");
-    }
+        private readonly DeviceProtocol.ReadBar _read = new(MemoryBar, 64, 4);
+        private readonly double[] _elapsed = new double[times];
+        private int _time;
+        private long _start;
 
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static ulong Read32(Bar bar, long times)
-    {
-        ulong sum = 0;
-        while (times-- > 0)
-            sum += bar.Read32(Offset);
-        return sum;
-    }
+        protected override void PreStart() => Begin();
 
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static ulong Read64(Bar bar, long times)
-    {
-        ulong sum = 0;
-        while (times-- > 0)
-            sum += bar.Read64(Offset);
-        return sum;
-    }
+        protected override void OnReceive(object message)
+        {
+            if (message is not DeviceProtocol.BarValue)
+            {
+                done.TrySetException(new RefusalException($"A register answered {message}."));
+                return;
+            }
+            _elapsed[_time++] = Stopwatch.GetElapsedTime(_start).TotalNanoseconds;
+            if (_time < times)
+            {
+                Begin();
+                return;
+            }
+            done.SetResult(_elapsed);
+            Context.Stop(Self);
+        }
 
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Write32(Bar bar, long times)
-    {
-        while (times-- > 0)
-            bar.Write32(Offset, (uint)times);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Write64(Bar bar, long times)
-    {
-        while (times-- > 0)
-            bar.Write64(Offset, (ulong)times);
+        private void Begin()
+        {
+            _start = Stopwatch.GetTimestamp();
+            device.Tell(_read);
+        }
     }
 }
