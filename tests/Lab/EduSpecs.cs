@@ -135,14 +135,14 @@ public sealed class EduSpecs : IDisposable
     public void Mapping_and_unmapping_leaves_no_locked_memory()
     {
         using var memory = new TestMemory(4 << 20);
-        ulong before = Actors.Backends.Vfio.Memlock.Now().Locked;
+        ulong before = Actors.Backends.Hardware.Memlock.Now().Locked;
         for (int i = 0; i < 20; i++)
         {
             _edu.Session.Map([memory.At(Iova)]);
-            Assert.Equal(before + memory.Size, Actors.Backends.Vfio.Memlock.Now().Locked);
+            Assert.Equal(before + memory.Size, Actors.Backends.Hardware.Memlock.Now().Locked);
             _edu.Session.Unmap(new(Iova, memory.Size));
         }
 
-        Assert.Equal(before, Actors.Backends.Vfio.Memlock.Now().Locked);
+        Assert.Equal(before, Actors.Backends.Hardware.Memlock.Now().Locked);
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Uio;
 using Riser.Actors.Backends.Vfio;
 using Riser.Actors.Interop;
 
@@ -24,6 +25,14 @@ internal static class Lab
     public static DeviceId Device(string name) => DeviceId.Parse($"vfio:{Address(name)}");
 
     public static VfioBackend Backend() => new(Akka.Configuration.Config.Empty);
+
+    /// <summary>The same device, for a spec that binds it to uio_pci_user (<see cref="UioDevice"/>).</summary>
+    public static DeviceId UioDevice(string name) => DeviceId.Parse($"uio:{Address(name)}");
+
+    public static UioBackend UioBackend() => new(Akka.Configuration.Config.Empty);
+
+    /// <summary>The backend that a device id names.</summary>
+    public static IPciBackend BackendOf(DeviceId device) => device.Backend == "uio" ? UioBackend() : Backend();
 
     /// <summary>Bits of COMMAND as the hardware has them, not as VFIO shows them.</summary>
     public static int Command(string address)

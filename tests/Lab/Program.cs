@@ -11,8 +11,9 @@ internal static class Program
     {
         try
         {
-            using var backend = Lab.Backend();
-            using var session = backend.Open(DeviceId.Parse(arguments[1]));
+            var device = DeviceId.Parse(arguments[1]);
+            using var backend = Lab.BackendOf(device);
+            using var session = backend.Open(device);
             switch (arguments[0])
             {
                 case "hold": Hold(session); break;

@@ -5,8 +5,8 @@ LAB_CONFIGURATION ?= Release
 
 .PHONY: lab lab-setup lab-shell
 
-# Builds the lab specs and runs them in the machine, once per kernel; results in artifacts/lab/<kernel>.
-lab: lab-setup
+# Builds the module and the lab specs and runs them in the machine, once per kernel; results in artifacts/lab/<kernel>.
+lab: lab-setup $(addprefix module-lab-,$(LAB_KERNELS))
 	dotnet build tests/Lab/Riser.Lab.Specs.csproj -c $(LAB_CONFIGURATION) -v quiet --nologo
 	LAB_KERNELS="$(LAB_KERNELS)" tests/Lab/specs \
 	    "$$(dotnet msbuild tests/Lab/Riser.Lab.Specs.csproj -p:Configuration=$(LAB_CONFIGURATION) -getProperty:TargetPath)" artifacts/lab
@@ -16,5 +16,5 @@ lab-setup:
 	tests/Lab/setup
 
 # A shell in the machine, in this checkout: make lab-shell LAB_KERNEL=6.1
-lab-shell: lab-setup
+lab-shell: lab-setup module-lab-$(LAB_KERNEL)
 	tests/Lab/run --kernel $(LAB_KERNEL) --timeout 86400 --interactive -- bash -i

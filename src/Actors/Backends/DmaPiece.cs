@@ -43,6 +43,9 @@ public sealed record DmaPiece(ulong Iova, HostRange Host, DmaAccess Access)
     /// <summary>The memory file behind the memory, for backends that keep their own mapping as a pin; null for anonymous memory.</summary>
     internal FileDescriptor? Memfd { get; init; }
 
+    /// <summary>The memory file is one that a session gave (<see cref="IPciSession.AllocateBuffer"/>): the kernel knows it by its descriptor.</summary>
+    internal bool IsBuffer { get; init; }
+
     /// <summary>Where in <see cref="Memfd"/> the piece begins, in bytes.</summary>
     internal ulong MemfdOffset { get; init; }
 

@@ -62,8 +62,43 @@ public interface IPciSession : IDisposable
     /// <summary>Connects a notice of the session with an eventfd; null disconnects it. A backend ignores a notice that it never gives.</summary>
     internal void Connect(SessionNotice notice, EventFdHandle? eventFd);
 
-    /// <summary>What has been revoked under this session's mappings since the last call; empty for backends that have no notifier of their own.</summary>
-    IReadOnlyList<HostRange> TakeInvalidations();
+    /// <summary>Lets interrupts of one armed vector be handled on these CPUs alone, until it is set again or the vector is disarmed.</summary>
+    /// <param name="kind">The kind that is armed.</param>
+    /// <param name="vector">The vector.</param>
+    /// <param name="cpus">Numbers of CPUs, at least one of them online, all allowed to the calling thread.</param>
+    /// <exception cref="PciException">
+    /// EOPNOTSUPP: the backend has no say in it; EINVAL: the vector is not armed, or none of the CPUs is online; EPERM: a CPU is not the
+    /// caller's to use; EIO: the interrupt controller cannot.
+    /// </exception>
+    void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus) => throw new PciException(
+        Errno.EOPNOTSUPP,
+        "This backend cannot say where a vector's interrupts are handled",
+        "Bind the device to uio_pci_user, or write to /proc/irq/<number>/smp_affinity as root.");
+
+    /// <summary>What has been unmapped since the last call because its memory went away; empty for backends that have no notifier of their own.</summary>
+    IReadOnlyList<Invalidation> TakeInvalidations();
+
+    /// <summary>
+    /// What <see cref="SessionNotice.DeviceError"/> and <see cref="SessionNotice.RemovalRequested"/> were about, oldest first. Null: the
+    /// backend says no more than the notice itself, and waits for no answer.
+    /// </summary>
+    IReadOnlyList<SessionEvent>? TakeEvents() => null;
+
+    /// <summary>Answers an event that waits for it.</summary>
+    /// <exception cref="PciException">ENOENT: nobody waits for it (any more); EINVAL: the event does not have this answer.</exception>
+    void Reply(long sequence, SessionReply reply) => throw new PciException(
+        Errno.ENOENT,
+        $"Nobody waits for an answer to event {sequence}",
+        "This backend tells without asking.");
+
+    /// <summary>Memory from the kernel that only this process and its devices use. It belongs to its descriptor, not to the session.</summary>
+    /// <param name="size">Bytes, a multiple of the page size, or of 2 MiB if <paramref name="huge"/>.</param>
+    /// <param name="huge">In physically contiguous pieces of 2 MiB.</param>
+    /// <exception cref="PciException">EOPNOTSUPP: the backend has none; ENOMEM: over RLIMIT_MEMLOCK, or there is no such memory.</exception>
+    internal FileDescriptor AllocateBuffer(ulong size, bool huge) => throw new PciException(
+        Errno.EOPNOTSUPP,
+        "This backend has no memory of its own to give",
+        "Allocate it with DmaMemory.Allocate, or bind the device to uio_pci_user.");
 
     /// <summary>Bus mastering on or off: without it the device can neither do DMA nor send MSI.</summary>
     void SetBusMaster(bool enabled);
@@ -72,6 +107,27 @@ public interface IPciSession : IDisposable
     /// <exception cref="PciException">EOPNOTSUPP: <see cref="SessionInfo.CanReset"/> is false; EBUSY: a reset of the group needs other devices too.</exception>
     /// <returns>Whether other functions were reset along with it (a hot reset): their sessions have to begin anew.</returns>
     bool Reset();
+}
+
+/// <summary>A piece that is no longer mapped, because its memory went away.</summary>
+/// <param name="Piece">The whole piece, as it was mapped.</param>
+/// <param name="Cause">How the memory went away.</param>
+public readonly record struct Invalidation(IovaRange Piece, InvalidationCause Cause);
+
+/// <summary>How memory went away.</summary>
+public enum InvalidationCause
+{
+    /// <summary>munmap, or another mapping laid over it.</summary>
+    Unmapped,
+
+    /// <summary>mremap.</summary>
+    Moved,
+
+    /// <summary>The content was dropped under a living address: MADV_DONTNEED, MADV_REMOVE, truncate, hole punching.</summary>
+    Dropped,
+
+    /// <summary>The process that owned it is gone.</summary>
+    Exited,
 }
 
 /// <summary>Something a session tells through an eventfd of its own.</summary>

@@ -37,6 +37,9 @@ public enum SessionFailure
     /// <summary>The device is gone: reads give all ones, calls ENODEV.</summary>
     SurpriseRemoval,
 
+    /// <summary>The device was taken from this session by its administrator, and may be another's by now.</summary>
+    Revoked,
+
     /// <summary>The session's actor crashed.</summary>
     Crash,
 

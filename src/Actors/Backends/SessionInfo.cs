@@ -49,7 +49,8 @@ public sealed record VectorInfo(VectorKind Kind, int Count, bool CanMask, bool C
 /// <param name="PageSizes">Bit n set: pages of 2^n bytes. The lowest bit is the alignment of every mapping.</param>
 /// <param name="Aperture">Ranges of IOVAs that can be mapped; the gaps are reserved.</param>
 /// <param name="MaxMappings">How many pieces can be mapped at once.</param>
-public sealed record IommuInfo(bool Present, ulong PageSizes, IReadOnlyList<IovaRange> Aperture, int MaxMappings)
+/// <param name="Notifies">Whether the backend itself unmaps memory that goes away, and tells; see <see cref="IPciSession.TakeInvalidations"/>.</param>
+public sealed record IommuInfo(bool Present, ulong PageSizes, IReadOnlyList<IovaRange> Aperture, int MaxMappings, bool Notifies = false)
 {
     /// <summary>Bytes to which IOVAs, addresses and sizes must be aligned.</summary>
     public ulong Alignment => PageSizes & (~PageSizes + 1);

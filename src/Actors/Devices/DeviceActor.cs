@@ -391,7 +391,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                 Send(new SessionProtocol.TakeInvalidations(), new InFlight(ActorRefs.Nobody, reply =>
                 {
                     if (reply is SessionProtocol.InvalidationsTaken taken)
-                        PassOn(taken.Ranges);
+                        PassOn(taken.Invalidations);
                     return null;
                 }, _ => null));
                 break;
@@ -400,12 +400,13 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
         }
     }
 
-    private void PassOn(IReadOnlyList<HostRange> ranges)
+    // Which region it was, the regions know.
+    private void PassOn(IReadOnlyList<Invalidation> invalidations)
     {
         foreach (var region in _parts.Regions)
         {
-            foreach (var range in ranges)
-                region.Tell(new DmaRegionState.MemoryGone(range, InvalidationCause.Unmapped));
+            foreach (var gone in invalidations)
+                region.Tell(new DmaRegionState.PieceGone(gone.Piece, gone.Cause));
         }
     }
 }

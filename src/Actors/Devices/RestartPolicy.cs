@@ -24,6 +24,7 @@ internal sealed record RestartPolicy(int Budget, TimeSpan Window, double Jitter,
             [SessionFailure.DeviceError] = Backoff.From(config, "device-error"),
             [SessionFailure.RemovalRequested] = Backoff.From(config, "removal-requested"),
             [SessionFailure.SurpriseRemoval] = Backoff.From(config, "surprise-removal"),
+            [SessionFailure.Revoked] = Backoff.From(config, "revoked"),
             [SessionFailure.Crash] = Backoff.From(config, "crash"),
             [SessionFailure.GroupLost] = Backoff.From(config, "group-lost"),
         };

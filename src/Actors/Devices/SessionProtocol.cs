@@ -49,7 +49,7 @@ internal static class SessionProtocol
 
     public sealed record TakeInvalidations;
 
-    public sealed record InvalidationsTaken(IReadOnlyList<HostRange> Ranges);
+    public sealed record InvalidationsTaken(IReadOnlyList<Invalidation> Invalidations);
 
     /// <summary>Carried out; there is nothing to say.</summary>
     public sealed record Done

@@ -22,19 +22,3 @@ public enum InvalidationPolicy
     /// <summary>What is left under the same addresses (after DONTNEED or REMOVE: fresh pages) is mapped again at the same IOVAs.</summary>
     Remap,
 }
-
-/// <summary>How memory went away.</summary>
-public enum InvalidationCause
-{
-    /// <summary>munmap, or another mapping laid over it.</summary>
-    Unmapped,
-
-    /// <summary>mremap.</summary>
-    Moved,
-
-    /// <summary>The content was dropped under a living address: MADV_DONTNEED, MADV_REMOVE, truncate, hole punching.</summary>
-    Dropped,
-
-    /// <summary>The process that owned it is gone.</summary>
-    Exited,
-}

@@ -118,7 +118,7 @@ internal abstract record DmaRegionState
         (Busy busy, DmaMapping.Done done) => busy.Finish(done, policy),
         (Busy busy, Refused refused) => busy.Fail(refused),
         (Busy busy, DmaProtocol.SessionLost { Command: not null } lost) => busy.Lose(lost),
-        (Busy, ICommand or Adding or MemoryGone or SessionBegun or DmaProtocol.SessionLost) => Stay(new Effect.Defer()),
+        (Busy, ICommand or Adding or MemoryGone or PieceGone or SessionBegun or DmaProtocol.SessionLost) => Stay(new Effect.Defer()),
 
         (Mapped or Waiting or Detached { Pieces: [], Lost: [] }, Adding adding) => Ask(new Operation.Add(adding.Pieces), adding.Command, sender, new DmaMapping.Add(Wire(adding.Pieces))),
         (Mapped or Waiting, RemovePieces remove) => Remove(remove, sender),
@@ -133,7 +133,8 @@ internal abstract record DmaRegionState
         (Waiting, SessionBegun begun) => To(new Mapped(Pieces, begun.Epoch) { Lost = Lost }, new Effect.Publish(new DmaProtocol.Mapped(RangesOf(Pieces), begun.Epoch))),
         (_, DmaProtocol.SessionLost lost) => Stay(new Effect.Publish(lost)),
         (_, SessionBegun) => Stay(),
-        (_, MemoryGone gone) => Invalidate(gone, policy),
+        (_, MemoryGone gone) => Invalidate(p => p.Mapping.Host.Overlaps(gone.Range), gone.Cause),
+        (_, PieceGone gone) => Invalidate(p => p.Mapping.Range == gone.Range, gone.Cause),
         _ => Stay(new Effect.Unhandled(message)),
     };
 
@@ -161,14 +162,14 @@ internal abstract record DmaRegionState
         return Ask(new Operation.Remove(remove.Ranges), remove, sender, new DmaMapping.Remove(remove.Ranges));
     }
 
-    private Step Invalidate(MemoryGone gone, InvalidationPolicy policy)
+    private Step Invalidate(Func<RegionPiece, bool> isTouched, InvalidationCause cause)
     {
-        IReadOnlyList<RegionPiece> touched = [.. Pieces.Where(p => p.Mapping.Host.Overlaps(gone.Range))];
+        IReadOnlyList<RegionPiece> touched = [.. Pieces.Where(isTouched)];
         if (touched.Count == 0)
             return Stay();
         if (this is Detached)
-            return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, gone.Cause)))]);
-        return Ask(new Operation.Invalidate(touched, gone.Cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(RangesOf(touched)));
+            return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, cause)))]);
+        return Ask(new Operation.Invalidate(touched, cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(RangesOf(touched)));
     }
 
     private Step Refuse(ICommand command, IActorRef sender) => Stay(new Effect.Reply(sender, new Refused(
@@ -202,6 +203,9 @@ internal abstract record DmaRegionState
 
     /// <summary>The kernel says that memory went away.</summary>
     internal sealed record MemoryGone(HostRange Range, InvalidationCause Cause);
+
+    /// <summary>The backend has unmapped one piece, whole, because its memory went away.</summary>
+    internal sealed record PieceGone(IovaRange Range, InvalidationCause Cause);
 
     /// <summary>What the device was asked for.</summary>
     internal abstract record Operation

@@ -15,7 +15,7 @@ internal interface IVfioContainer : IDisposable
 }
 
 /// <summary>/dev/vfio/vfio: one IOMMU address space.</summary>
-internal sealed class VfioContainerFile : VfioFile, IVfioContainer
+internal sealed class VfioContainerFile : NodeFile, IVfioContainer
 {
     private VfioContainerFile(int fd)
         : base(fd)
@@ -54,7 +54,7 @@ internal sealed class VfioContainerFile : VfioFile, IVfioContainer
 }
 
 /// <summary>/dev/vfio/&lt;group&gt;: the functions that the IOMMU cannot tell apart. One program can have it open.</summary>
-internal sealed class VfioGroupFile : VfioFile
+internal sealed class VfioGroupFile : NodeFile
 {
     private VfioGroupFile(int fd)
         : base(fd)

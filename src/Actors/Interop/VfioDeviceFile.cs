@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Riser.Actors.Interop;
 
 /// <summary>The calls on an opened device; replaced in specs.</summary>
-internal interface IVfioDevice : IDisposable
+internal interface IVfioDevice : IDeviceWindows
 {
     vfio_device_info GetInfo();
 
@@ -17,15 +17,6 @@ internal interface IVfioDevice : IDisposable
     /// <returns>0, or how many vectors there are when there are fewer than were asked for; then nothing was done.</returns>
     int SetIrqs(uint index, uint flags, uint start, uint count, ReadOnlySpan<int> eventFds = default);
 
-    /// <summary>Reads 1, 2, 4 or 8 bytes at an offset of the device file.</summary>
-    ulong Read(ulong offset, int width);
-
-    /// <summary>Writes 1, 2, 4 or 8 bytes at an offset of the device file.</summary>
-    void Write(ulong offset, int width, ulong value);
-
-    /// <summary>Maps part of the device file over a reserved range.</summary>
-    void MapInto(MemoryMapping mapping, ulong mappingOffset, ulong size, bool writable, ulong offset);
-
     void Reset();
 
     /// <summary>What a hot reset would reset; null when there is none for this device.</summary>
@@ -35,7 +26,7 @@ internal interface IVfioDevice : IDisposable
 }
 
 /// <summary>An opened PCI function of a group.</summary>
-internal sealed class VfioDeviceFile(int fd) : VfioFile(fd), IVfioDevice
+internal sealed class VfioDeviceFile(int fd) : WindowFile(fd), IVfioDevice
 {
     private const int MostDependents = 4096; // a bus has 256 functions; a slot reset may take several buses
 
@@ -63,25 +54,6 @@ internal sealed class VfioDeviceFile(int fd) : VfioFile(fd), IVfioDevice
         MemoryMarshal.AsBytes(eventFds).CopyTo(argument.AsSpan(head));
         return Call(LibC.VFIO_DEVICE_SET_IRQS, argument.AsSpan());
     }
-
-    public unsafe ulong Read(ulong offset, int width)
-    {
-        ulong value = 0;
-        // SAFETY: the kernel writes at most width (8 or less) bytes into an 8-byte local; little endian, as PCI is.
-        nint done = LibC.pread(this, &value, (nuint)width, (long)offset);
-        return done == width ? value : throw Short("pread(vfio-device)", done);
-    }
-
-    public unsafe void Write(ulong offset, int width, ulong value)
-    {
-        // SAFETY: the kernel reads at most width (8 or less) bytes of an 8-byte local.
-        nint done = LibC.pwrite(this, &value, (nuint)width, (long)offset);
-        if (done != width)
-            throw Short("pwrite(vfio-device)", done);
-    }
-
-    public void MapInto(MemoryMapping mapping, ulong mappingOffset, ulong size, bool writable, ulong offset) =>
-        mapping.Overlay((nuint)mappingOffset, (nuint)size, LibC.PROT_READ | (writable ? LibC.PROT_WRITE : 0), LibC.MAP_SHARED, Number, (long)offset);
 
     public void Reset() => Call(LibC.VFIO_DEVICE_RESET, 0);
 
@@ -119,7 +91,4 @@ internal sealed class VfioDeviceFile(int fd) : VfioFile(fd), IVfioDevice
             MemoryMarshal.Write(argument.AsSpan(head + (i * sizeof(int))), groups[i].Number);
         Call(LibC.VFIO_DEVICE_PCI_HOT_RESET, argument.AsSpan());
     }
-
-    // A short transfer is what the kernel does at the end of a region; the callers have checked the bounds.
-    private static NativeException Short(string call, nint done) => new(call, done < 0 ? LibC.LastErrno : Errno.EIO, done < 0 ? null : $"{done} bytes");
 }

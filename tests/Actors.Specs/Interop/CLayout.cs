@@ -16,7 +16,7 @@ internal sealed class CLayout
     public CLayout(params IEnumerable<string> headers)
     {
         foreach (string header in headers)
-            _source.Append(CultureInfo.InvariantCulture, $"#include <{header}>\n");
+            _source.Append(CultureInfo.InvariantCulture, $"#include {(Path.IsPathRooted(header) ? $"\"{header}\"" : $"<{header}>")}\n");
     }
 
     /// <summary>

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Riser.Actors.Interop;
+using Riser.Actors.Specs.Architecture;
 
 namespace Riser.Actors.Specs.Interop;
 
@@ -14,6 +15,7 @@ public sealed class LayoutSpecs
     [
         "errno.h", "fcntl.h", "poll.h", "unistd.h", "sys/epoll.h", "sys/eventfd.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h",
         "sys/syscall.h", "sys/uio.h", "linux/netlink.h", "linux/userfaultfd.h", "linux/vfio.h",
+        Path.Combine(LayerSpecs.Root, "kernel/uapi/uio_pci_user.h"),
     ];
 
     /// <summary>Structures that are called otherwise in C; null: not on this processor.</summary>

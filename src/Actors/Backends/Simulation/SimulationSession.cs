@@ -7,7 +7,7 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
 {
     private readonly Dictionary<int, Bar> _bars = [];
     private readonly EventFdHandle?[] _notices = new EventFdHandle?[3];
-    private readonly List<HostRange> _invalidations = [];
+    private readonly List<Invalidation> _invalidations = [];
     private bool _ended;
 
     public SessionInfo Info => function.Info;
@@ -119,10 +119,10 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         SimulatedVectors.Connect(ref _notices[(int)notice], eventFd);
     }
 
-    public IReadOnlyList<HostRange> TakeInvalidations()
+    public IReadOnlyList<Invalidation> TakeInvalidations()
     {
         using var scope = Enter();
-        HostRange[] taken = [.. _invalidations];
+        Invalidation[] taken = [.. _invalidations];
         _invalidations.Clear();
         return taken;
     }
@@ -186,8 +186,10 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
     public void Invalidate(HostRange range)
     {
         foreach (var mapping in function.Iommu.On(range))
+        {
             mapping.Drop();
-        _invalidations.Add(range);
+            _invalidations.Add(new(mapping.Piece.Range, InvalidationCause.Unmapped));
+        }
         Notify(SessionNotice.Invalidation);
     }
 

@@ -1,3 +1,4 @@
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Vfio;
@@ -21,7 +22,7 @@ internal sealed class VfioAddressSpace
         _container = container;
         _memlock = memlock;
         Info = InfoChain.Iommu(container.GetInfo(), mapped: 0);
-        _ledger = new(Info);
+        _ledger = new(Info, "vfio_iommu_type1");
     }
 
     public IommuInfo Info { get; }
@@ -144,7 +145,7 @@ internal sealed class VfioAddressSpace
     private void CheckOwner(object owner)
     {
         if (!_owners.Contains(owner))
-            throw VfioFaults.Ended($"{owner}");
+            throw DeviceFaults.Ended($"{owner}");
     }
 
     private static PciException StillMapped(IovaRange range, Errno errno, Exception inner) =>

@@ -1,4 +1,5 @@
 using Akka.Configuration;
+using Riser.Actors.Backends.Hardware;
 
 namespace Riser.Actors.Backends.Vfio;
 
@@ -32,14 +33,14 @@ public sealed class VfioBackend : IPciBackend
     /// <inheritdoc/>
     public IPciSession Open(DeviceId device)
     {
-        var function = _sysfs.Find(device.Address) ?? throw VfioObstacles.Unknown(device.Address);
+        var function = _sysfs.Find(device.Address) ?? throw PciObstacles.Unknown(device.Address);
         if (_obstacles.Of(function) is { } obstacle)
             throw obstacle;
         return VfioSession.Open(function.Address, _groups, _groups.Acquire(function.Group!, function.Address), _settings);
     }
 
     /// <inheritdoc/>
-    public IDisposable Watch(Action<DeviceChange> changed) => new VfioWatch(_sysfs, Describe, changed, _settings.Uevents, _settings.PollInterval);
+    public IDisposable Watch(Action<DeviceChange> changed) => new PciWatch(_sysfs, f => f.IsVfio, Describe, changed, _settings.Uevents, _settings.PollInterval);
 
     /// <summary>Nothing of its own: sessions hold what is open.</summary>
     public void Dispose()

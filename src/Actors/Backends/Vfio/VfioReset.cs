@@ -1,3 +1,4 @@
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Vfio;
@@ -6,7 +7,7 @@ namespace Riser.Actors.Backends.Vfio;
 /// The best reset that a function has: of itself (FLR and its kin), or else the hot reset of its bus or slot, if Riser
 /// has all the groups open that it would reset.
 /// </summary>
-internal sealed class VfioReset(IVfioDevice device, VfioConfigSpace config, VfioGroups groups, string address, bool hasFunctionReset)
+internal sealed class VfioReset(IVfioDevice device, DeviceConfigSpace config, VfioGroups groups, string address, bool hasFunctionReset)
 {
     /// <summary>Whether either is there.</summary>
     public bool IsPossible { get; } = hasFunctionReset || device.GetHotResetInfo() is not null;

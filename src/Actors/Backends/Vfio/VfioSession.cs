@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Vfio;
@@ -10,8 +11,8 @@ internal sealed class VfioSession : IPciSession
     private readonly VfioGroups _groups;
     private readonly VfioGroup _group;
     private readonly IVfioDevice _device;
-    private readonly VfioConfigSpace _config;
-    private readonly VfioBars _bars;
+    private readonly DeviceConfigSpace _config;
+    private readonly DeviceBars _bars;
     private readonly VfioVectors _vectors;
     private readonly VfioReset _reset;
     private readonly bool _resetAtClose;
@@ -28,7 +29,7 @@ internal sealed class VfioSession : IPciSession
         var kinds = VfioVectors.Discover(device);
         _vectors = new(device, _config, kinds, settings.VectorsAhead);
         _reset = new(device, _config, groups, address, (info.flags & LibC.VFIO_DEVICE_FLAGS_RESET) != 0);
-        _bars = new(device, _config, address);
+        _bars = new(device, _config, address, Windows(device));
         try
         {
             _config.SetBusMaster(true); // and memory decoding, which mapped BARs need
@@ -147,7 +148,7 @@ internal sealed class VfioSession : IPciSession
         }
     }
 
-    public IReadOnlyList<HostRange> TakeInvalidations()
+    public IReadOnlyList<Invalidation> TakeInvalidations()
     {
         CheckOpen();
         return [];
@@ -183,6 +184,24 @@ internal sealed class VfioSession : IPciSession
     /// <inheritdoc/>
     public override string ToString() => _address;
 
+    private static IEnumerable<DeviceWindow> Windows(IVfioDevice device)
+    {
+        for (int index = 0; index <= LibC.VFIO_PCI_ROM_REGION_INDEX; index++)
+        {
+            byte[] reply = device.GetRegionInfo((uint)index);
+            var info = MemoryMarshal.Read<vfio_region_info>(reply);
+            if (info.size == 0)
+                continue;
+            yield return new(
+                index,
+                info.offset,
+                info.size,
+                Readable: (info.flags & LibC.VFIO_REGION_INFO_FLAG_READ) != 0,
+                Writable: (info.flags & LibC.VFIO_REGION_INFO_FLAG_WRITE) != 0,
+                (info.flags & LibC.VFIO_REGION_INFO_FLAG_MMAP) != 0 ? InfoChain.SparseAreas(reply) : []);
+        }
+    }
+
     // ERR is there for PCIe functions only; asking for an index that is not there is EINVAL.
     private bool Gives(uint index)
     {
@@ -199,7 +218,7 @@ internal sealed class VfioSession : IPciSession
     private void CheckOpen()
     {
         if (Volatile.Read(ref _ended) != 0)
-            throw VfioFaults.Ended(_address);
+            throw DeviceFaults.Ended(_address);
     }
 
     // A step that fails must not keep the next from happening, and the kernel undoes at close what a step could not.

@@ -1,4 +1,4 @@
-using System.Buffers;
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Vfio;
@@ -9,7 +9,7 @@ namespace Riser.Actors.Backends.Vfio;
 /// what the eventfds hold already stays. (What the hardware raises between the two calls of such a re-arming is lost to
 /// the kernel itself.) Thread-safe.
 /// </summary>
-internal sealed class VfioVectors(IVfioDevice device, VfioConfigSpace config, IReadOnlyList<VectorInfo> kinds, int ahead)
+internal sealed class VfioVectors(IVfioDevice device, DeviceConfigSpace config, IReadOnlyList<VectorInfo> kinds, int ahead)
 {
     private const uint Connect = LibC.VFIO_IRQ_SET_DATA_EVENTFD | LibC.VFIO_IRQ_SET_ACTION_TRIGGER;
     private const uint Now = LibC.VFIO_IRQ_SET_DATA_NONE;
@@ -46,8 +46,7 @@ internal sealed class VfioVectors(IVfioDevice device, VfioConfigSpace config, IR
         lock (_gate)
         {
             var info = Check(kind, start, eventFds.Count);
-            if (_armed is not null && _kind != kind)
-                throw Invalid($"{kind} cannot be armed while {_kind} is", $"Disarm {_kind} first; a function uses one kind at a time.");
+            VectorTable.CheckKind(kind, _armed is null ? null : _kind);
             int end = start + eventFds.Count;
             var wanted = _armed is null ? new EventFdHandle?[info.Count] : [.. _armed];
             for (int i = 0; i < eventFds.Count; i++)
@@ -151,49 +150,17 @@ internal sealed class VfioVectors(IVfioDevice device, VfioConfigSpace config, IR
         config.Access(() => device.SetIrqs(Index(_kind), Now | LibC.VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0));
     }
 
-    // The kernel takes references of its own, so the handles are held only for the call. One that its owner has closed is none.
     private int Set(VectorKind kind, int start, ReadOnlySpan<EventFdHandle?> eventFds)
     {
-        int[] numbers = ArrayPool<int>.Shared.Rent(eventFds.Length);
-        var held = new List<EventFdHandle>(eventFds.Length);
-        try
-        {
-            for (int i = 0; i < eventFds.Length; i++)
-                numbers[i] = eventFds[i] is { } eventFd && TryHold(eventFd, held) ? eventFd.Number : -1;
-            int count = eventFds.Length;
-            return config.Access(() => device.SetIrqs(Index(kind), Connect, (uint)start, (uint)count, numbers.AsSpan(0, count)), failure: null);
-        }
-        finally
-        {
-            foreach (var eventFd in held)
-                eventFd.DangerousRelease();
-            ArrayPool<int>.Shared.Return(numbers);
-        }
-    }
-
-    private static bool TryHold(EventFdHandle eventFd, List<EventFdHandle> held)
-    {
-        try
-        {
-            bool added = false;
-            eventFd.DangerousAddRef(ref added);
-            held.Add(eventFd);
-            return true;
-        }
-        catch (ObjectDisposedException)
-        {
-            return false;
-        }
+        int count = eventFds.Length;
+        return VectorTable.With(eventFds, numbers =>
+            config.Access(() => device.SetIrqs(Index(kind), Connect, (uint)start, (uint)count, numbers.AsSpan(0, count)), failure: null));
     }
 
     private VectorInfo Check(VectorKind kind, int start, int count)
     {
         CheckOpen();
-        var info = kinds.FirstOrDefault(k => k.Kind == kind)
-            ?? throw Invalid($"The function has no {kind} vectors", $"It has {(kinds.Count == 0 ? "none" : string.Join(", ", kinds.Select(k => $"{k.Count} {k.Kind}")))}.");
-        return start >= 0 && count >= 1 && start <= info.Count - count
-            ? info
-            : throw Invalid($"{count} {kind} vectors from {start} are not among the {info.Count} of the function", $"Use 0 to {info.Count - 1}.");
+        return VectorTable.Check(kinds, kind, start, count);
     }
 
     private void CheckOpen()
@@ -202,11 +169,7 @@ internal sealed class VfioVectors(IVfioDevice device, VfioConfigSpace config, IR
             throw new PciException(Errno.ENODEV, "The session has ended", "Wait for SessionReady.");
     }
 
-    private void CheckArmed(VectorKind kind, int start, int count)
-    {
-        if (_armed is null || _kind != kind || _armed.AsSpan(start, count).Contains(null))
-            throw Invalid($"Not all of {count} {kind} vectors from {start} are armed", "Arm them first.");
-    }
+    private void CheckArmed(VectorKind kind, int start, int count) => VectorTable.CheckArmed(_kind == kind ? _armed : null, kind, start, count);
 
     private static uint Index(VectorKind kind) => kind switch
     {
@@ -214,6 +177,4 @@ internal sealed class VfioVectors(IVfioDevice device, VfioConfigSpace config, IR
         VectorKind.Msi => LibC.VFIO_PCI_MSI_IRQ_INDEX,
         _ => LibC.VFIO_PCI_MSIX_IRQ_INDEX,
     };
-
-    private static PciException Invalid(string why, string fix) => new(Errno.EINVAL, why, fix);
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Backends.Vfio;
 using Riser.Actors.Interop;
 

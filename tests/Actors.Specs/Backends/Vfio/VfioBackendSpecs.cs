@@ -1,6 +1,8 @@
 using Akka.Configuration;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Backends.Vfio;
+using Riser.Actors.Specs.Backends.Hardware;
 
 namespace Riser.Actors.Specs.Backends.Vfio;
 

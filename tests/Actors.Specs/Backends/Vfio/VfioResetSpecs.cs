@@ -1,4 +1,5 @@
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Backends.Vfio;
 
 namespace Riser.Actors.Specs.Backends.Vfio;

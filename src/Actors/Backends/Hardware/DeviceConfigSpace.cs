@@ -1,21 +1,22 @@
 using Riser.Actors.Interop;
 
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
 /// <summary>
 /// Configuration space of an opened device. The kernel has the access rules; two more are kept here, because what they
 /// forbid would end the process: while BARs are mapped, COMMAND.MEM stays on and the function stays out of D3hot, as
 /// the kernel answers an access to a BAR of a device that does not decode memory with SIGBUS. Thread-safe.
 /// </summary>
-internal sealed class VfioConfigSpace
+internal sealed class DeviceConfigSpace
 {
     private const int Command = 0x04, Status = 0x06, Revision = 0x08, CapabilityPointer = 0x34; // PCI 3.0, 6.1
     private const byte CommandMemory = 1 << 1, CommandMaster = 1 << 2;
     private const byte PowerManagement = 0x01; // capability id; PMCSR is at its offset 4, the power state in bits 0-1
 
-    private readonly IVfioDevice _device;
+    private readonly IDeviceWindows _device;
     private readonly string _address;
     private readonly ulong _offset;
+    private readonly Func<PciException?>? _taken;
     private readonly int _powerState;
     private readonly Lock _gate = new();
     private bool _closed;
@@ -24,9 +25,10 @@ internal sealed class VfioConfigSpace
     /// <param name="address">The device, for messages.</param>
     /// <param name="offset">Where the space begins in the device file.</param>
     /// <param name="size">256 or 4096.</param>
-    public VfioConfigSpace(IVfioDevice device, string address, ulong offset, int size)
+    /// <param name="taken">Says why a device that refuses with ENODEV is there all the same: it was taken from this session; null: it is gone.</param>
+    public DeviceConfigSpace(IDeviceWindows device, string address, ulong offset, int size, Func<PciException?>? taken = null)
     {
-        (_device, _address, _offset, Size) = (device, address, offset, size);
+        (_device, _address, _offset, Size, _taken) = (device, address, offset, size, taken);
         _powerState = FindPowerState();
     }
 
@@ -37,7 +39,7 @@ internal sealed class VfioConfigSpace
     {
         Check(offset, width);
         ulong value = Access(() => _device.Read(_offset + (uint)offset, width));
-        return width > 1 && value == ulong.MaxValue >> (64 - (width * 8)) && IsGone() ? throw VfioFaults.Gone(_address, Errno.ENODEV) : value;
+        return width > 1 && value == ulong.MaxValue >> (64 - (width * 8)) && IsGone() ? throw Gone(Errno.ENODEV) : value;
     }
 
     /// <inheritdoc cref="IPciSession.WriteConfig"/>
@@ -50,7 +52,7 @@ internal sealed class VfioConfigSpace
         lock (_gate)
         {
             if (_closed)
-                throw VfioFaults.Ended(_address);
+                throw DeviceFaults.Ended(_address);
             Access(() => _device.Write(_offset + (uint)offset, width, value));
         }
     }
@@ -60,7 +62,7 @@ internal sealed class VfioConfigSpace
         lock (_gate)
         {
             if (_closed)
-                throw VfioFaults.Ended(_address);
+                throw DeviceFaults.Ended(_address);
             PutCommand(enabled);
         }
     }
@@ -94,6 +96,9 @@ internal sealed class VfioConfigSpace
         }
     }
 
+    /// <summary>Why the device cannot be reached any more.</summary>
+    public PciException Gone(Errno errno, Exception? inner = null) => _taken?.Invoke() ?? DeviceFaults.Gone(_address, errno, inner);
+
     /// <summary>Runs a call on the device and says what a failure means.</summary>
     public T Access<T>(Func<T> call, SessionFailure? failure = SessionFailure.CallFailed)
     {
@@ -103,11 +108,13 @@ internal sealed class VfioConfigSpace
         }
         catch (NativeException fault)
         {
-            throw VfioFaults.OnDevice(_address, fault, IsGone, failure);
+            if (fault.Errno == Errno.ENODEV || (fault.Errno == Errno.EIO && IsGone()))
+                throw Gone(fault.Errno, fault);
+            throw DeviceFaults.OnDevice(_address, fault, failure);
         }
         catch (ObjectDisposedException)
         {
-            throw VfioFaults.Ended(_address);
+            throw DeviceFaults.Ended(_address);
         }
     }
 
@@ -123,7 +130,7 @@ internal sealed class VfioConfigSpace
     {
         ulong command = _device.Read(_offset + Command, 2);
         if (command == ushort.MaxValue)
-            throw new NativeException("pread(vfio-device)", Errno.ENODEV);
+            throw new NativeException("pread(device)", Errno.ENODEV);
         _device.Write(_offset + Command, 2, (master ? command | CommandMaster : command & ~(ulong)CommandMaster) | CommandMemory);
     });
 

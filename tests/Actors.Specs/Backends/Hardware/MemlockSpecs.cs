@@ -1,6 +1,7 @@
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Backends.Vfio;
 
-namespace Riser.Actors.Specs.Backends.Vfio;
+namespace Riser.Actors.Specs.Backends.Hardware;
 
 public sealed class MemlockSpecs
 {

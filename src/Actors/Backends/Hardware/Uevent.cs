@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
 /// <summary>What the kernel announces of a PCI function.</summary>
 /// <param name="Action">add, remove, bind, unbind, change, …</param>

@@ -1,11 +1,12 @@
 using System.Text;
 using System.Threading.Channels;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Backends.Vfio;
 
-namespace Riser.Actors.Specs.Backends.Vfio;
+namespace Riser.Actors.Specs.Backends.Hardware;
 
-public sealed class VfioWatchSpecs : IDisposable
+public sealed class PciWatchSpecs : IDisposable
 {
     private readonly FakeSysfs _sysfs = new();
     private readonly Channel<DeviceChange> _changes = Channel.CreateUnbounded<DeviceChange>();

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
 /// <summary>What sysfs says of a PCI function.</summary>
 /// <param name="Address">domain:bus:device.function, as sysfs writes it.</param>
@@ -15,11 +15,17 @@ internal sealed record PciFunction(string Address, ushort VendorId, ushort Produ
     /// <summary>vfio-pci and its variants (mlx5_vfio_pci, nvgrace-gpu-vfio-pci, …) all carry the word.</summary>
     public bool IsVfio => Driver?.Contains("vfio", StringComparison.Ordinal) == true;
 
+    /// <summary>This project's kernel module.</summary>
+    public bool IsUioUser => Driver is "uio_pci_user";
+
+    /// <summary>The UIO driver of Linux for any PCI function.</summary>
+    public bool IsUioGeneric => Driver is "uio_pci_generic";
+
     /// <summary>
     /// Whether the kernel gives the group away although this function is in it: no driver, a VFIO driver, or one of those
-    /// that leave DMA to somebody else (driver_managed_dma in Linux: bridges' pcieport, pci-stub).
+    /// that leave DMA to somebody else (driver_managed_dma in Linux: bridges' pcieport, pci-stub, uio_pci_user).
     /// </summary>
-    public bool IsViable => IsVfio || Driver is null or "pci-stub" or "pcieport";
+    public bool IsViable => IsVfio || IsUioUser || Driver is null or "pci-stub" or "pcieport";
 }
 
 /// <summary>Reads PCI functions and IOMMU groups below one sysfs root. A function that goes meanwhile is simply not there.</summary>
@@ -44,6 +50,22 @@ internal sealed partial class PciSysfs(string root)
         return Number(path, "vendor") is { } vendor && Number(path, "device") is { } product && Number(path, "class") is { } classCode
             ? new(address, (ushort)vendor, (ushort)product, classCode, Link(path, "driver"), Link(path, "iommu_group"))
             : null;
+    }
+
+    /// <summary>Whether a PCI driver of this name is loaded.</summary>
+    public bool HasDriver(string name) => Directory.Exists(Path.Combine(root, "bus/pci/drivers", name));
+
+    /// <summary>A parameter of a loaded module; null where there is none that can be read.</summary>
+    public string? Parameter(string module, string name)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(root, "module", module, "parameters", name)).Trim();
+        }
+        catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     /// <summary>All functions of an IOMMU group.</summary>

@@ -4,18 +4,25 @@ using Mono.Unix.Native;
 
 namespace Riser.Actors.Interop;
 
-/// <summary>What the container, the group and the device files of VFIO have in common.</summary>
-internal abstract class VfioFile(int fd) : FileDescriptor(fd)
+/// <summary>How a device node becomes a descriptor. The seam for what opens nodes on behalf of a process that may not.</summary>
+internal interface INodeOpener
+{
+    /// <summary>Opens a node for reading and writing, close-on-exec; the caller owns the descriptor.</summary>
+    /// <exception cref="NativeException">As open(2).</exception>
+    int Open(string path);
+}
+
+/// <summary>An opened device node and its calls.</summary>
+internal abstract class NodeFile(int fd) : FileDescriptor(fd)
 {
     private const int LargestReply = 1 << 20; // a chain longer than this is no chain
 
+    /// <summary>open(2), with this process's own rights.</summary>
+    public static INodeOpener Direct { get; } = new DirectOpener();
+
     /// <summary>Opens a device node for reading and writing.</summary>
     /// <exception cref="NativeException">As open(2).</exception>
-    protected static int OpenNode(string path)
-    {
-        int fd = Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
-        return fd >= 0 ? fd : throw new NativeException($"open({path})", Stdlib.GetLastError());
-    }
+    protected static int OpenNode(string path) => Direct.Open(path);
 
     /// <summary>A call whose argument is a number.</summary>
     /// <returns>What the kernel returned, 0 or more.</returns>
@@ -62,6 +69,15 @@ internal abstract class VfioFile(int fd) : FileDescriptor(fd)
             if (wanted <= size || wanted > LargestReply)
                 return reply;
             size = (int)wanted;
+        }
+    }
+
+    private sealed class DirectOpener : INodeOpener
+    {
+        public int Open(string path)
+        {
+            int fd = Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
+            return fd >= 0 ? fd : throw new NativeException($"open({path})", Stdlib.GetLastError());
         }
     }
 }

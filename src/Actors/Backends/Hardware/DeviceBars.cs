@@ -1,24 +1,32 @@
-using System.Runtime.InteropServices;
 using Riser.Actors.Interop;
 
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
-/// <summary>The BARs of an opened device: mapped where VFIO allows it, read and written through the device file elsewhere.</summary>
-internal sealed class VfioBars : IBarTrap
+/// <summary>One BAR as a device file shows it.</summary>
+/// <param name="Index">0 to 5, or 6 for the expansion ROM.</param>
+/// <param name="Offset">Where it begins in the device file.</param>
+/// <param name="Size">Bytes.</param>
+/// <param name="Readable">Reads are allowed.</param>
+/// <param name="Writable">Writes are allowed.</param>
+/// <param name="Areas">What of it can be mapped; null: the whole.</param>
+internal sealed record DeviceWindow(int Index, ulong Offset, ulong Size, bool Readable, bool Writable, IReadOnlyList<(ulong Offset, ulong Size)>? Areas);
+
+/// <summary>The BARs of an opened device: mapped where the kernel allows it, read and written through the device file elsewhere.</summary>
+internal sealed class DeviceBars : IBarTrap
 {
-    private readonly IVfioDevice _device;
-    private readonly VfioConfigSpace _config;
+    private readonly IDeviceWindows _device;
+    private readonly DeviceConfigSpace _config;
     private readonly string _address;
-    private readonly ulong[] _offsets = new ulong[LibC.VFIO_PCI_ROM_REGION_INDEX + 1]; // in the device file, by BAR
+    private readonly ulong[] _offsets = new ulong[7]; // in the device file, by BAR; the last is the expansion ROM
     private readonly SortedDictionary<int, Bar> _bars = [];
 
-    public VfioBars(IVfioDevice device, VfioConfigSpace config, string address)
+    public DeviceBars(IDeviceWindows device, DeviceConfigSpace config, string address, IEnumerable<DeviceWindow> windows)
     {
         (_device, _config, _address) = (device, config, address);
         try
         {
-            for (int index = 0; index < _offsets.Length; index++)
-                Add(index);
+            foreach (var window in windows)
+                Add(window);
         }
         catch
         {
@@ -44,22 +52,18 @@ internal sealed class VfioBars : IBarTrap
     public ulong ReadBar(int index, ulong offset, int width)
     {
         ulong value = _config.Access(() => _device.Read(_offsets[index] + offset, width));
-        return width >= 4 && value == ulong.MaxValue >> (64 - (width * 8)) && _config.IsGone() ? throw VfioFaults.Gone(_address, Errno.ENODEV) : value;
+        return width >= 4 && value == ulong.MaxValue >> (64 - (width * 8)) && _config.IsGone() ? throw _config.Gone(Errno.ENODEV) : value;
     }
 
     public void WriteBar(int index, ulong offset, int width, ulong value) => _config.Access(() => _device.Write(_offsets[index] + offset, width, value));
 
-    private void Add(int index)
+    private void Add(DeviceWindow window)
     {
-        byte[] reply = _device.GetRegionInfo((uint)index);
-        var info = MemoryMarshal.Read<vfio_region_info>(reply);
-        if (info.size == 0)
-            return;
-        _offsets[index] = info.offset;
-        bool readable = (info.flags & LibC.VFIO_REGION_INFO_FLAG_READ) != 0, writable = (info.flags & LibC.VFIO_REGION_INFO_FLAG_WRITE) != 0;
-        var areas = readable && (info.flags & LibC.VFIO_REGION_INFO_FLAG_MMAP) != 0 ? Mappable(InfoChain.SparseAreas(reply), info.size) : [];
-        var mapping = areas.Count == 0 ? null : Map(info.offset, info.size, areas, writable);
-        _bars[index] = new(new(index, info.size, readable, writable, [.. areas.Select(a => (a.Offset, Math.Min(a.Size, info.size - a.Offset)))]), mapping, this);
+        var (index, offset, size, readable, writable, wanted) = window;
+        _offsets[index] = offset;
+        var areas = readable ? Mappable(wanted, size) : [];
+        var mapping = areas.Count == 0 ? null : Map(offset, size, areas, writable);
+        _bars[index] = new(new(index, size, readable, writable, [.. areas.Select(a => (a.Offset, Math.Min(a.Size, size - a.Offset)))]), mapping, this);
     }
 
     /// <summary>Whole pages inside the region; a page that only part of it may be mapped of goes the slow way.</summary>

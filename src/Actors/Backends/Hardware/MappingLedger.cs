@@ -1,10 +1,12 @@
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
 /// <summary>
 /// Which pieces of one address space are mapped, and by whom. What it refuses never reaches the kernel, so a refusal
 /// changes nothing. Not thread-safe; belongs to its address space's lock.
 /// </summary>
-internal sealed class MappingLedger(IommuInfo iommu)
+/// <param name="iommu">The address space.</param>
+/// <param name="limit">Whose parameter dma_entry_limit is: the kernel module that maps.</param>
+internal sealed class MappingLedger(IommuInfo iommu, string limit)
 {
     private readonly List<Entry> _entries = []; // by IOVA, never overlapping
 
@@ -33,7 +35,7 @@ internal sealed class MappingLedger(IommuInfo iommu)
             throw new PciException(
                 Errno.ENOSPC,
                 $"{pieces.Count} more pieces do not fit: {Count} of {iommu.MaxMappings} are mapped",
-                "Map fewer and larger pieces, or raise dma_entry_limit of the module vfio_iommu_type1.");
+                $"Map fewer and larger pieces, or raise dma_entry_limit of the module {limit}.");
         }
     }
 

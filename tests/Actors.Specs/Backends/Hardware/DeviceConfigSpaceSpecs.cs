@@ -1,14 +1,15 @@
 using Riser.Actors.Backends;
-using Riser.Actors.Backends.Vfio;
+using Riser.Actors.Backends.Hardware;
+using Riser.Actors.Specs.Backends.Vfio;
 
-namespace Riser.Actors.Specs.Backends.Vfio;
+namespace Riser.Actors.Specs.Backends.Hardware;
 
-public sealed class VfioConfigSpaceSpecs
+public sealed class DeviceConfigSpaceSpecs
 {
     private readonly FakeVfioDevice _kernel = new();
-    private readonly VfioConfigSpace _config;
+    private readonly DeviceConfigSpace _config;
 
-    public VfioConfigSpaceSpecs()
+    public DeviceConfigSpaceSpecs()
     {
         _kernel.Config[0x06] = 0x10; // STATUS: there are capabilities
         _kernel.Config[0x34] = 0x40;

@@ -1,14 +1,15 @@
 using Riser.Actors.Interop;
 
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
 /// <summary>
-/// Tells which functions become and cease to be VFIO's. The kernel's uevents say when to look, sysfs says what is there;
+/// Tells which functions become and cease to be a backend's. The kernel's uevents say when to look, sysfs says what is there;
 /// now and then sysfs is looked at without them, since they do not reach every sandbox and network namespace.
 /// </summary>
-internal sealed class VfioWatch : IDisposable
+internal sealed class PciWatch : IDisposable
 {
     private readonly PciSysfs _sysfs;
+    private readonly Func<PciFunction, bool> _belongs;
     private readonly Func<PciFunction, DeviceDescription> _describe;
     private readonly Action<DeviceChange> _changed;
     private readonly UeventSocket? _uevents;
@@ -18,13 +19,13 @@ internal sealed class VfioWatch : IDisposable
     private readonly Thread _thread; // owns both descriptors once it runs
     private int _disposed;
 
-    public VfioWatch(PciSysfs sysfs, Func<PciFunction, DeviceDescription> describe, Action<DeviceChange> changed, bool uevents, TimeSpan pollInterval)
+    public PciWatch(PciSysfs sysfs, Func<PciFunction, bool> belongs, Func<PciFunction, DeviceDescription> describe, Action<DeviceChange> changed, bool uevents, TimeSpan pollInterval)
     {
-        (_sysfs, _describe, _changed) = (sysfs, describe, changed);
+        (_sysfs, _belongs, _describe, _changed) = (sysfs, belongs, describe, changed);
         _uevents = uevents ? TrySubscribe() : null; // before the first look, so that nothing slips between
         _timeout = (int)pollInterval.TotalMilliseconds;
         _known = Look();
-        _thread = new(Run) { IsBackground = true, Name = "riser-vfio-watch" };
+        _thread = new(Run) { IsBackground = true, Name = "riser-pci-watch" };
         _thread.Start();
     }
 
@@ -74,7 +75,7 @@ internal sealed class VfioWatch : IDisposable
         return look;
     }
 
-    private Dictionary<string, DeviceDescription> Look() => _sysfs.All().Where(f => f.IsVfio).ToDictionary(f => f.Address, _describe, StringComparer.Ordinal);
+    private Dictionary<string, DeviceDescription> Look() => _sysfs.All().Where(_belongs).ToDictionary(f => f.Address, _describe, StringComparer.Ordinal);
 
     private void Compare(Dictionary<string, DeviceDescription> now)
     {

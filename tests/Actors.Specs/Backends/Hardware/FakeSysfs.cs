@@ -1,4 +1,4 @@
-namespace Riser.Actors.Specs.Backends.Vfio;
+namespace Riser.Actors.Specs.Backends.Hardware;
 
 /// <summary>A sysfs tree and device nodes of a spec's own, in a folder that goes with it.</summary>
 internal sealed class FakeSysfs : IDisposable

@@ -1,11 +1,11 @@
 using System.Globalization;
 using Riser.Actors.Interop;
 
-namespace Riser.Actors.Backends.Vfio;
+namespace Riser.Actors.Backends.Hardware;
 
-/// <summary>How much memory this process has locked and may lock. VFIO's type1 container counts what it pins as VmLck.</summary>
-/// <param name="Locked">VmLck in bytes: what counts against the limit, mlock(2) and VFIO together.</param>
-/// <param name="Pinned">VmPin in bytes: pinned by others (io_uring, RDMA); told, and not counted by VFIO.</param>
+/// <summary>How much memory this process has locked and may lock. VFIO's type1 container and uio_pci_user count what they pin as VmLck.</summary>
+/// <param name="Locked">VmLck in bytes: what counts against the limit, mlock(2) and DMA together.</param>
+/// <param name="Pinned">VmPin in bytes: pinned by others (io_uring, RDMA); told, and not counted against it.</param>
 /// <param name="Limit">RLIMIT_MEMLOCK in bytes; null when there is none.</param>
 /// <param name="Exempt">The process has CAP_IPC_LOCK. In a user namespace that does not count, and the kernel refuses all the same.</param>
 internal sealed record Memlock(ulong Locked, ulong Pinned, ulong? Limit, bool Exempt)
@@ -22,18 +22,16 @@ internal sealed record Memlock(ulong Locked, ulong Pinned, ulong? Limit, bool Ex
     /// <summary>Reads the text of /proc/self/status (proc(5)).</summary>
     public static Memlock Parse(string status, ulong? limit)
     {
-        ulong locked = 0, pinned = 0, capabilities = 0;
+        ulong locked = 0, pinned = 0;
         foreach (var line in status.AsSpan().EnumerateLines())
         {
             if (line.StartsWith("VmLck:"))
                 locked = Kibibytes(line[6..]);
             else if (line.StartsWith("VmPin:"))
                 pinned = Kibibytes(line[6..]);
-            else if (line.StartsWith("CapEff:") && ulong.TryParse(line[7..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong mask))
-                capabilities = mask;
         }
 
-        return new(locked, pinned, limit, (capabilities & (1UL << CapIpcLock)) != 0);
+        return new(locked, pinned, limit, (Capabilities.Parse(status) & (1UL << CapIpcLock)) != 0);
     }
 
     /// <summary>Why <paramref name="bytes"/> more cannot be locked; null when they can. Advisory: another thread may lock meanwhile.</summary>

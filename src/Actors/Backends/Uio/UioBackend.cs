@@ -1,0 +1,89 @@
+using Akka.Configuration;
+using Riser.Actors.Backends.Hardware;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Uio;
+
+/// <summary>
+/// Devices that are bound to uio_pci_user, this project's kernel module. Needs no root: read and write permission for
+/// /dev/uio_pci_user/&lt;address&gt; and a limit of locked memory that holds the mappings.
+/// </summary>
+public sealed class UioBackend : IPciBackend
+{
+    private readonly UioSettings _settings;
+    private readonly INodeOpener _nodes;
+    private readonly PciSysfs _sysfs;
+    private readonly UioObstacles _obstacles;
+
+    /// <param name="config">The section <c>riser.backends.uio</c>; keys that are missing have the defaults of reference.conf.</param>
+    /// <exception cref="ConfigurationException">A value that the key does not take.</exception>
+    public UioBackend(Config config)
+        : this(config, NodeFile.Direct)
+    {
+    }
+
+    internal UioBackend(Config config, INodeOpener nodes)
+    {
+        _settings = UioSettings.Read(config);
+        _nodes = nodes;
+        _sysfs = new(_settings.Sysfs);
+        _obstacles = new(_sysfs, _settings);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "uio";
+
+    /// <summary>The functions that are bound to uio_pci_user. Of others, <see cref="Open"/> says what keeps them from being opened.</summary>
+    public IReadOnlyList<DeviceDescription> Discover() => [.. _sysfs.All().Where(Belongs).Select(Describe)];
+
+    /// <inheritdoc/>
+    public IPciSession Open(DeviceId device)
+    {
+        var function = _sysfs.Find(device.Address) ?? throw PciObstacles.Unknown(device.Address);
+        if (_obstacles.Of(function) is { } obstacle)
+            throw obstacle;
+        return OpenUser(function.Address);
+    }
+
+    /// <inheritdoc/>
+    public IDisposable Watch(Action<DeviceChange> changed) => new PciWatch(_sysfs, Belongs, Describe, changed, _settings.Uevents, _settings.PollInterval);
+
+    /// <summary>Nothing of its own: sessions hold what is open.</summary>
+    public void Dispose()
+    {
+    }
+
+    private static bool Belongs(PciFunction function) => function.IsUioUser;
+
+    private UioSession OpenUser(string address)
+    {
+        UpuFile? file = null;
+        try
+        {
+            file = new UpuFile(_nodes.Open(_obstacles.Node(address)));
+            return new(address, file, _settings, () => Taken(address));
+        }
+        catch (NativeException fault)
+        {
+            file?.Dispose();
+            throw _obstacles.NotOpened(address, fault);
+        }
+        catch
+        {
+            file?.Dispose();
+            throw;
+        }
+    }
+
+    // The session's calls are refused, and yet the module has the function: somebody has said UPU_REVOKE.
+    private PciException? Taken(string address) =>
+        _sysfs.Find(address) is { IsUioUser: true } && PciObstacles.Exists(_obstacles.Node(address))
+            ? new(Errno.ENODEV, $"{address} was taken from this session (UPU_REVOKE)", "It is opened again after a while, if nobody else has it by then.", SessionFailure.Revoked)
+            : null;
+
+    private DeviceDescription Describe(PciFunction function)
+    {
+        var obstacle = _obstacles.Of(function);
+        return new(DeviceId.Parse($"uio:{function.Address}"), function.VendorId, function.ProductId, function.ClassCode, function.Group, obstacle is null ? null : $"{obstacle.Why}. {obstacle.Fix}");
+    }
+}

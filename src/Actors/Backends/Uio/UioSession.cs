@@ -1,0 +1,239 @@
+using Riser.Actors.Backends.Hardware;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Uio;
+
+/// <summary>
+/// One function opened through uio_pci_user: everything goes through its one file. Each concern is a class of its own; here they begin
+/// and end together. Closing the file is what ends a session, in the promised order: bus mastering off, reset, vectors, mappings.
+/// </summary>
+internal sealed class UioSession : IPciSession
+{
+    private readonly string _address;
+    private readonly IUpuDevice _device;
+    private readonly DeviceConfigSpace _config;
+    private readonly DeviceBars _bars;
+    private readonly UioVectors _vectors;
+    private readonly UioAddressSpace _space;
+    private int _ended;
+
+    /// <param name="address">The device, for messages.</param>
+    /// <param name="device">Owned by the session once this has returned.</param>
+    /// <param name="settings">Of the backend.</param>
+    /// <param name="taken">See <see cref="DeviceConfigSpace"/>.</param>
+    public UioSession(string address, IUpuDevice device, UioSettings settings, Func<PciException?> taken)
+    {
+        (_address, _device) = (address, device);
+        var info = device.GetInfo(out var reserved);
+        var window = device.GetBar(LibC.UPU_WINDOW_CONFIG, out _);
+        _config = new(device, address, window.offset, (int)window.size, taken);
+        var kinds = UioVectors.Discover(info);
+        _vectors = new(device, _config, kinds, settings.VectorsAhead);
+        _space = new(device, _config, UioAddressSpace.Describe(info, reserved), settings.CheckMemlock ? Memlock.Now : null);
+        _bars = new(device, _config, address, Windows(device));
+        try
+        {
+            _config.SetBusMaster(true); // and memory decoding, which mapped BARs need
+            Info = new(_bars.Info, kinds, _space.Info, _config.Size, CanReset: info.reset_kinds != 0, CanTrigger: kinds.Count > 0);
+        }
+        catch
+        {
+            _bars.End();
+            throw;
+        }
+    }
+
+    public SessionInfo Info { get; }
+
+    public Bar Bar(int index)
+    {
+        CheckOpen();
+        return _bars[index];
+    }
+
+    public ulong ReadConfig(int offset, int width)
+    {
+        CheckOpen();
+        return _config.Read(offset, width);
+    }
+
+    public void WriteConfig(int offset, int width, ulong value)
+    {
+        CheckOpen();
+        _config.Write(offset, width, value);
+    }
+
+    public void Map(IReadOnlyList<DmaPiece> pieces)
+    {
+        CheckOpen();
+        _space.Map(pieces);
+    }
+
+    public void Unmap(IovaRange range)
+    {
+        CheckOpen();
+        _space.Unmap(range);
+    }
+
+    FileDescriptor IPciSession.AllocateBuffer(ulong size, bool huge)
+    {
+        CheckOpen();
+        try
+        {
+            return _config.Access(() => _device.Allocate(size, huge, node: -1), failure: null);
+        }
+        catch (PciException refused) when (refused is { Errno: Errno.ENOMEM, Failure: null })
+        {
+            throw Memlock.Now().Explain(size, refused);
+        }
+    }
+
+    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    {
+        CheckOpen();
+        _vectors.Arm(kind, start, eventFds);
+    }
+
+    public void Disarm(VectorKind kind)
+    {
+        CheckOpen();
+        _vectors.Disarm(kind);
+    }
+
+    public void Mask(VectorKind kind, int vector, bool masked)
+    {
+        CheckOpen();
+        _vectors.Mask(kind, vector, masked);
+    }
+
+    public void Trigger(VectorKind kind, int start, int count)
+    {
+        CheckOpen();
+        _vectors.Trigger(kind, start, count);
+    }
+
+    public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
+    {
+        CheckOpen();
+        _vectors.SetAffinity(kind, vector, cpus);
+    }
+
+    void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd)
+    {
+        CheckOpen();
+        uint request = notice switch
+        {
+            SessionNotice.DeviceError => LibC.UPU_SET_ERR_EVENTFD,
+            SessionNotice.RemovalRequested => LibC.UPU_SET_REQ_EVENTFD,
+            _ => LibC.UPU_SET_INVALIDATION_EVENTFD,
+        };
+        VectorTable.With([eventFd], numbers => _config.Access(
+            () =>
+            {
+                _device.SetEventFd(request, numbers[0]);
+                return 0;
+            },
+            failure: null));
+    }
+
+    public IReadOnlyList<Invalidation> TakeInvalidations()
+    {
+        CheckOpen();
+        return _space.TakeInvalidations();
+    }
+
+    public IReadOnlyList<SessionEvent>? TakeEvents()
+    {
+        CheckOpen();
+        List<SessionEvent> taken = [];
+        while (_config.Access(_device.TakeEvent) is { } found)
+            taken.Add(UioEvents.Read(found));
+        return taken;
+    }
+
+    public void Reply(long sequence, SessionReply reply)
+    {
+        CheckOpen();
+        try
+        {
+            _config.Access(() => _device.Reply((ulong)sequence, UioEvents.Code(reply)), failure: null);
+        }
+        catch (PciException refused) when (refused.Failure is null)
+        {
+            throw refused.Errno switch
+            {
+                Errno.ENOENT => new(Errno.ENOENT, $"Nobody waits for an answer to event {sequence} any more", "Answer within the event's deadline.", inner: refused),
+                Errno.EINVAL => new(Errno.EINVAL, $"Event {sequence} cannot be answered with {reply}", "Recover and Disconnect are answers to every event; Look and ResetLink to errors alone.", inner: refused),
+                _ => refused,
+            };
+        }
+    }
+
+    public void SetBusMaster(bool enabled)
+    {
+        CheckOpen();
+        _config.SetBusMaster(enabled);
+    }
+
+    public bool Reset()
+    {
+        CheckOpen();
+        if (!Info.CanReset)
+            throw new PciException(Errno.EOPNOTSUPP, $"{_address} cannot be reset: it has no FLR, no power reset and no bus of its own", "Reset it through its own registers, if it has one for that.");
+        try
+        {
+            _config.Access(_device.Reset, failure: null);
+        }
+        catch (PciException busy) when (busy is { Errno: Errno.EBUSY, Failure: null })
+        {
+            throw new PciException(Errno.EBUSY, $"{_address} is locked by the kernel, or an error of it is being handled", "Try again.", inner: busy);
+        }
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _ended, 1) != 0)
+            return;
+        _bars.End(); // before all else: no driver writes to what is being taken down, and no VMA holds the file
+        try
+        {
+            _config.Close();
+        }
+        catch (PciException fault)
+        {
+            System.Diagnostics.Trace.TraceWarning($"Ending a session: {fault.Message}");
+        }
+        _vectors.Close();
+        _space.Close();
+        _device.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => _address;
+
+    private static IEnumerable<DeviceWindow> Windows(IUpuDevice device)
+    {
+        for (uint index = 0; index <= LibC.UPU_WINDOW_ROM; index++)
+        {
+            var bar = device.GetBar(index, out var ranges);
+            if (bar.size > 0)
+            {
+                yield return new(
+                    (int)index,
+                    bar.offset,
+                    bar.size,
+                    Readable: (bar.flags & LibC.UPU_BAR_READ) != 0,
+                    Writable: (bar.flags & LibC.UPU_BAR_WRITE) != 0,
+                    [.. ranges.Select(r => (r.offset, r.size))]);
+            }
+        }
+    }
+
+    private void CheckOpen()
+    {
+        if (Volatile.Read(ref _ended) != 0)
+            throw DeviceFaults.Ended(_address);
+    }
+}
