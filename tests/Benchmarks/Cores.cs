@@ -27,10 +27,16 @@ internal static class Cores
     /// </summary>
     public static IDisposable Apart()
     {
+        KeepApart();
+        return new Release();
+    }
+
+    /// <summary>The same once more, for threads that have started since.</summary>
+    public static void KeepApart()
+    {
         Bind(1, Environment.ProcessorCount - 1);
         if (Floor.floor_bind(0, 0, 1) != 0)
             throw new RefusalException("The producer's thread could not be bound to a processor.");
-        return new Release();
     }
 
     private static void Bind(int first, int count)

@@ -40,7 +40,10 @@ internal static unsafe partial class Floor
     }
 
     [LibraryImport(Library)]
-    public static partial int floor_produce(MeterBlock* meter, int* fds, int count, long rounds, long gapNs, long* elapsed, long* cpuNs);
+    public static partial int floor_produce(MeterBlock* meter, int* fds, int count, long rounds, long gapNs, long patienceNs, long* elapsed, long* cpuNs);
+
+    [LibraryImport(Library)]
+    public static partial int floor_stream(MeterBlock* meter, int* fds, int count, long events, long paceNs, long patienceNs, long* elapsed, long* cpuNs);
 
     [LibraryImport(Library)]
     public static partial long floor_process_cpu();
@@ -49,13 +52,22 @@ internal static unsafe partial class Floor
     public static partial int floor_bind(int tid, int first, int count);
 
     [LibraryImport(Library)]
-    public static partial nint floor_loop_start(MeterBlock* meter, int* fds, int count, int edge);
+    public static partial nint floor_loop_start(MeterBlock* meter, int* fds, int count, int edge, int timeout);
 
     [LibraryImport(Library)]
     public static partial long floor_loop_cpu(nint loop);
 
     [LibraryImport(Library)]
     public static partial void floor_loop_stop(nint loop);
+
+    [LibraryImport(Library)]
+    public static partial long floor_look_epoll(int epoll, long times);
+
+    [LibraryImport(Library)]
+    public static partial long floor_look_read(int eventFd, long times);
+
+    [LibraryImport(Library)]
+    public static partial long floor_look_poll(int epoll, long times);
 
     [LibraryImport(Library)]
     public static partial ulong floor_read32(long times, uint offset);

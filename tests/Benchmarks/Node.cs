@@ -14,25 +14,29 @@ internal sealed class Node : IAsyncDisposable
         riser.restart { budget = 1000000, jitter = 0, device-error { first = 0ms, longest = 0ms } }
         """;
 
+    /// <summary>Keys of <c>riser.reactor.polling</c>: sleep at once.</summary>
+    public const string Blocking = "longest = off";
+
     private bool _ended;
 
     /// <param name="devices">How many, named pony0 and so on.</param>
     /// <param name="vectors">Of each.</param>
-    public Node(int devices = 0, int vectors = 64)
-        : this($"enabled = [sim], sim.devices {{ {string.Concat(Enumerable.Range(0, devices).Select(i => $"pony{i} {{ vectors = {vectors} }}\n"))} }}")
+    /// <param name="polling">The keys of <c>riser.reactor.polling</c>; none for the defaults.</param>
+    public Node(int devices = 0, int vectors = 64, string polling = "")
+        : this($"enabled = [sim], sim.devices {{ {string.Concat(Enumerable.Range(0, devices).Select(i => $"pony{i} {{ vectors = {vectors} }}\n"))} }}", polling)
     {
     }
 
-    private Node(string backends)
+    private Node(string backends, string polling)
     {
-        var config = ConfigurationFactory.ParseString($"{Quiet}\nriser.backends {{ {backends} }}");
+        var config = ConfigurationFactory.ParseString($"{Quiet}\nriser.backends {{ {backends} }}\nriser.reactor.polling {{ {polling} }}");
         System = ActorSystem.Create("bench", config);
         Runtime = DeviceRuntime.For(System);
         Client = new(System);
     }
 
     /// <summary>With the devices that are bound to vfio-pci.</summary>
-    public static Node OfVfio() => new("enabled = [vfio]");
+    public static Node OfVfio() => new("enabled = [vfio]", polling: "");
 
     public ActorSystem System { get; }
 

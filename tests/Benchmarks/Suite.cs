@@ -14,7 +14,10 @@ internal static class Suite
         [
             new ScaleBenchmark(),
             new DeliveryBenchmark(),
+            new IdleBenchmark(),
+            new LookBenchmark(),
             new BurstBenchmark(),
+            new ConcurrentBenchmark(),
             new BarBenchmark(),
             new DmaBenchmark(),
             new RestartBenchmark(),
@@ -41,9 +44,24 @@ internal static class Suite
         List<Row> rows = [];
         var inLab = chosen.OfType<InLab>().ToList();
         foreach (var benchmark in LabMachine.IsThis ? chosen : chosen.Except(inLab))
-            rows.AddRange(await benchmark.RunAsync(scope));
+            rows.AddRange(Check(benchmark, await benchmark.RunAsync(scope)));
         if (inLab.Count > 0 && !LabMachine.IsThis)
-            rows.AddRange(await LabMachine.RunAsync([.. inLab.Select(b => b.Name)], scope));
+        {
+            var found = await LabMachine.RunAsync([.. inLab.Select(b => b.Name)], scope);
+            foreach (var benchmark in inLab)
+                rows.AddRange(Check(benchmark, [.. found.Where(r => r.Benchmark == benchmark.Name)]));
+        }
+
+        return rows;
+    }
+
+    /// <exception cref="RefusalException">Nothing was measured, or something that was to be was not.</exception>
+    internal static IReadOnlyList<Row> Check(IBenchmark benchmark, IReadOnlyList<Row> rows)
+    {
+        if (rows.Count == 0)
+            throw new RefusalException($"{benchmark.Name} has measured nothing.");
+        if (rows.FirstOrDefault(r => r.Measured.P50 is null || (r.Floor is not null && r.Base is null)) is { } row)
+            throw new RefusalException($"{benchmark.Name}: {row.Variant}, {row.Regime} did not run, or its floor did not.");
         return rows;
     }
 }

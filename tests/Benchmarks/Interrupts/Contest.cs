@@ -10,6 +10,7 @@ internal static class Contest
         scope.Progress($"{benchmark}: {load.Regime}");
         using var bound = load.OneCore ? Cores.Shared() : Cores.Apart();
         using var never = new ManualResetEvent(initialState: false);
+        all = [.. all.Where(r => !load.OneCore || !r.NeedsTwoCores)];
         var turns = all.ToDictionary(r => r, _ => new List<Turn>());
         for (int turn = -WarmUp; turn < scope.Turns; turn++)
         {
@@ -18,12 +19,16 @@ internal static class Contest
             {
                 var receiver = all[(turn + WarmUp + i) % all.Count];
                 never.WaitOne(s_rest);
+                receiver.Begin();
                 var taken = Producer.Run(receiver, load);
+                receiver.End();
                 if (turn >= 0)
                     turns[receiver].Add(taken);
             }
         }
 
+        if (all.FirstOrDefault(r => turns[r].Count < scope.Turns) is { } absent)
+            throw new RefusalException($"{absent.Variant}, {load.Regime}: it has taken {turns[absent].Count} of {scope.Turns} turns.");
         var floor = Sum(turns[all[0]], nsPerUnit);
         return [.. all.Select(r => Describe(benchmark, unit, r, load, Sum(turns[r], nsPerUnit), floor, Bytes(turns[r])))];
     }
@@ -48,10 +53,12 @@ internal static class Contest
 
     private static Figures Sum(List<Turn> turns, double nsPerUnit) => new(
         Statistics.Median(turns.Select(t => t.P50)) / nsPerUnit,
-        Statistics.Median(turns.Select(t => t.P99)) / nsPerUnit,
+        turns.TrueForAll(t => t.P99 is not null) ? Statistics.Median(turns.Select(t => t.P99!.Value)) / nsPerUnit : null,
         Statistics.Median(turns.Select(t => t.CpuPerEvent)));
 
-    private static double? Bytes(List<Turn> turns) => turns.Sum(t => t.Bytes) / (double)turns.Sum(t => t.Events);
+    // As every figure the median of the turns: what is allocated for events is in each of them, a queue that grows once to its length in one.
+    private static double? Bytes(List<Turn> turns) =>
+        turns.TrueForAll(t => t.Bytes is not null) ? Statistics.Median(turns.Select(t => t.Bytes!.Value / (double)t.Events)) : null;
 
     private static Row Describe(string benchmark, string unit, Receiver receiver, Load load, Figures figures, Figures floor, double? bytes)
     {
@@ -62,11 +69,6 @@ internal static class Contest
             Base = floor,
             BytesPerEvent = receiver is NativeLoop ? null : bytes,
         };
-        return receiver.IsOurs ? row with { Targets = Targets(row, load) } : row;
+        return receiver.Goals is { } goals ? row with { Targets = goals.For(load, row) } : row;
     }
-
-    private static List<Target> Targets(Row row, Load load) =>
-        load is { OneCore: true, Stamped: true }
-            ? [Target.AtMost("p50", 1.5, row.RatioP50, " × C"), Target.NoBytes(row.BytesPerEvent)]
-            : [Target.NoBytes(row.BytesPerEvent)];
 }

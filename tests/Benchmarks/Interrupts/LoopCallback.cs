@@ -9,13 +9,17 @@ internal sealed class LoopCallback : Receiver
     private readonly EventLoop _loop;
     private readonly ThreadAllocations _allocations;
     private readonly SignalSource[] _sources;
+    private readonly bool _polls;
 
     public LoopCallback(int vectors, ReactorSettings settings)
     {
+        _polls = settings.Polling.Longest > TimeSpan.Zero;
         _loop = new("bench-callback", settings);
         _allocations = new(_loop);
         _sources = [.. Enumerable.Range(0, vectors).Select(_ => Register())];
     }
+
+    public override bool NeedsTwoCores => _polls;
 
     public override IReadOnlyList<EventFdHandle> EventFds => [.. _sources.Select(s => s.EventFd)];
 

@@ -13,8 +13,21 @@ internal abstract class Receiver : IAsyncDisposable
     /// <summary>What is signalled, by vector.</summary>
     public abstract IReadOnlyList<EventFdHandle> EventFds { get; }
 
-    /// <summary>Whether the targets are its: not those of peers that stand beside it.</summary>
-    public bool IsOurs { get; init; }
+    /// <summary>What it is to reach; peers that stand beside us have nothing to reach.</summary>
+    public Goals? Goals { get; init; }
+
+    /// <summary>Whether it looks for signals while nothing else on its core can run.</summary>
+    public virtual bool NeedsTwoCores => false;
+
+    /// <summary>Called before each of its turns.</summary>
+    public virtual void Begin()
+    {
+    }
+
+    /// <summary>Called after each of its turns.</summary>
+    public virtual void End()
+    {
+    }
 
     /// <summary>CPU time, ns, of everything that runs but the producer, which has taken <paramref name="producer"/> ns.</summary>
     public abstract long Cpu(long producer);

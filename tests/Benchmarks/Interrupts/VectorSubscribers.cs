@@ -11,6 +11,7 @@ internal sealed class VectorSubscribers : Receiver
     private readonly VectorChannel[] _channels;
     private readonly IActorRef[] _actors;
     private readonly ThreadAllocations? _allocations; // null: not on a reactor's thread
+    private readonly bool _polls;
 
     /// <param name="system">Where the actors are.</param>
     /// <param name="vectors">How many channels.</param>
@@ -20,6 +21,7 @@ internal sealed class VectorSubscribers : Receiver
     public VectorSubscribers(ActorSystem system, int vectors, InterruptCounting counting, bool onReactor = true, bool actorEach = false)
     {
         var loop = Actors.Reactor.Reactor.For(system).Assign();
+        _polls = system.Settings.Config.GetString("riser.reactor.polling.longest") != "off";
         _allocations = onReactor ? new(loop) : null;
         var props = Props.Create(() => new Subscriber(Meter));
         if (onReactor)
@@ -30,6 +32,8 @@ internal sealed class VectorSubscribers : Receiver
         for (int v = 0; v < vectors; v++)
             _channels[v].Subscribe(_actors[v % _actors.Length], counting);
     }
+
+    public override bool NeedsTwoCores => _polls;
 
     public override IReadOnlyList<EventFdHandle> EventFds => [.. _channels.Select(c => c.EventFd)];
 
@@ -51,8 +55,15 @@ internal sealed class VectorSubscribers : Receiver
     {
         protected override void OnReceive(object message)
         {
-            if (message is InterruptSignal signal && signal.Take() is > 0 and var count)
+            if (message is not InterruptSignal signal)
+                return;
+            long count = signal.Take();
+            if (count == 0)
+                return; // collected by an earlier Take
+            if (signal.Counting == InterruptCounting.Exact)
                 meter.Handled(count);
+            else
+                meter.Heard(signal.Vector);
         }
     }
 }

@@ -1,7 +1,8 @@
 namespace Riser.Benchmarks.Reporting;
 
 /// <summary>
-/// docs/performance.md: what stands between the markers of a benchmark is written by the run, all else by hand.
+/// docs/performance.md: what stands between the markers of a benchmark is written by the run, all else by hand. Its charts stand in the folder
+/// charts beside it.
 /// </summary>
 internal static class Document
 {
@@ -23,8 +24,14 @@ internal static class Document
     public static void Rewrite(string path, IReadOnlyList<IBenchmark> benchmarks, IReadOnlyList<Row> rows, Machine machine)
     {
         string text = File.ReadAllText(path);
+        string folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(path)!, "charts")).FullName;
         foreach (var benchmark in benchmarks)
-            text = Replace(text, benchmark.Name, $"{Table(rows.Where(r => r.Benchmark == benchmark.Name))}\n{machine}.\n");
+        {
+            var own = rows.Where(r => r.Benchmark == benchmark.Name).ToList();
+            string charts = string.Concat(Charts.Write(folder, benchmark, own).Select(c => $"![{c.Title}](charts/{c.File})\n"));
+            text = Replace(text, benchmark.Name, $"{Table(own)}\n{charts}{(charts.Length > 0 ? "\n" : "")}{machine}.\n");
+        }
+
         File.WriteAllText(path, text);
     }
 

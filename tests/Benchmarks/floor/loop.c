@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The loop that everyone writes: epoll, level triggered, blocking, read() for each event. Or edge triggered, not read. */
+/*
+ * The loop that everyone writes: epoll, level triggered, blocking, read() for each event. Or edge triggered, not read;
+ * or one that never sleeps.
+ */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +17,7 @@
 struct loop {
 	struct meter *meter;
 	pthread_t thread;
-	int epoll, stop, edge;
+	int epoll, stop, edge, timeout;
 };
 
 static void handled(struct meter *m, int64_t count)
@@ -30,20 +33,31 @@ static void handled(struct meter *m, int64_t count)
 		abort();
 }
 
+/* One event of a descriptor that is not read: one signal or more. */
+static void heard(struct meter *m, int fd)
+{
+	if (m->last_fd < 0)
+		handled(m, 1);
+	else if (fd == m->last_fd)
+		handled(m, __atomic_load_n(&m->target, __ATOMIC_ACQUIRE) - m->done);
+}
+
 static void *run(void *arg)
 {
 	struct loop *loop = arg;
 	struct epoll_event events[EVENTS_PER_TURN];
 
 	for (;;) {
-		int ready = epoll_wait(loop->epoll, events, EVENTS_PER_TURN, -1);
+		int ready = epoll_wait(loop->epoll, events, EVENTS_PER_TURN, loop->timeout);
 
 		for (int i = 0; i < ready; i++) {
 			uint64_t count = 1;
 
 			if (events[i].data.fd == loop->stop)
 				return NULL;
-			if (loop->edge || read(events[i].data.fd, &count, sizeof(count)) == sizeof(count))
+			if (loop->edge)
+				heard(loop->meter, events[i].data.fd);
+			else if (read(events[i].data.fd, &count, sizeof(count)) == sizeof(count))
 				handled(loop->meter, (int64_t)count);
 		}
 	}
@@ -68,8 +82,8 @@ void floor_loop_stop(struct loop *loop)
 	free(loop);
 }
 
-/* NULL: no descriptors or no memory. */
-struct loop *floor_loop_start(struct meter *meter, const int *fds, int count, int edge)
+/* @timeout: epoll_wait's, -1 to sleep, 0 to spin. NULL: no descriptors or no memory. */
+struct loop *floor_loop_start(struct meter *meter, const int *fds, int count, int edge, int timeout)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
@@ -77,6 +91,7 @@ struct loop *floor_loop_start(struct meter *meter, const int *fds, int count, in
 		return NULL;
 	loop->meter = meter;
 	loop->edge = edge;
+	loop->timeout = timeout;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->stop = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (loop->epoll < 0 || loop->stop < 0 || watch(loop, loop->stop, EPOLLIN))

@@ -11,6 +11,7 @@ struct meter {
 	_Alignas(64) int64_t target;	/* what done is when the round is over */
 	int64_t ack_fd;			/* signalled then; -1: the producer spins */
 	int64_t stamped;		/* 1: the handler says when it ran */
+	int64_t last_fd;		/* who does not count is done when this one is heard; -1: everyone counts */
 	/* the handler's */
 	_Alignas(64) int64_t done;	/* signals handled so far */
 	int64_t handled_at;		/* CLOCK_MONOTONIC, ns */
