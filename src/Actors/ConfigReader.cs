@@ -31,7 +31,7 @@ internal static class ConfigReader
     /// <exception cref="ConfigurationException">It is not there, or is not such a number.</exception>
     public static int Count(this Config config, string section, string key, int least, int most)
     {
-        if (int.TryParse(config.GetString(key), out int number) && number >= least && number <= most)
+        if (int.TryParse(config.GetString(key), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most)
             return number;
         throw Wrong(config, section, key, $"a whole number from {least} to {most}");
     }
@@ -45,22 +45,49 @@ internal static class ConfigReader
         throw Wrong(config, section, key, "a number above 0, at most 1");
     }
 
+    /// <summary>A part of a whole, which may be nothing: 0 to 1.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is not such a number.</exception>
+    public static double ShareOrNone(this Config config, string section, string key)
+    {
+        if (double.TryParse(config.GetString(key), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double share) && share is >= 0 and <= 1)
+            return share;
+        throw Wrong(config, section, key, "a number from 0 to 1");
+    }
+
+    /// <summary>A switch: on or off, in any of HOCON's words.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is no switch.</exception>
+    public static bool Switch(this Config config, string section, string key) => config.GetString(key) switch
+    {
+        "on" or "true" or "yes" => true,
+        "off" or "false" or "no" => false,
+        _ => throw Wrong(config, section, key, "on or off"),
+    };
+
+    /// <summary>A text that is not empty.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is empty.</exception>
+    public static string Text(this Config config, string section, string key) =>
+        config.GetString(key) is { Length: > 0 } text ? text : throw Wrong(config, section, key, "a text that is not empty");
+
     /// <summary>Refuses keys of <paramref name="actual"/> that <paramref name="reference"/> does not have.</summary>
     /// <param name="actual">What a user wrote, laid over the reference.</param>
     /// <param name="reference">Every key there is.</param>
     /// <param name="path">Where in the whole configuration the two begin.</param>
-    /// <param name="free">Paths below which any key is a name that the user chose.</param>
+    /// <param name="free">Paths below which a key that the reference does not have is a name that the user chose.</param>
     /// <exception cref="ConfigurationException">A key is unknown; the message names it and its neighbours.</exception>
     public static void RefuseUnknownKeys(HoconObject actual, HoconObject reference, string path, IReadOnlySet<string> free)
     {
         foreach (var (key, value) in actual.Items)
         {
             string full = $"{path}.{key}";
-            if (free.Contains(path))
+            bool isKnown = reference.Items.TryGetValue(key, out var known);
+            if (!isKnown && free.Contains(path) && value.IsObject())
                 continue;
-            if (!reference.Items.TryGetValue(key, out var known))
-                throw new ConfigurationException($"'{full}' is not a key of Riser. Keys of '{path}' are: {string.Join(", ", reference.Items.Keys.Order(StringComparer.Ordinal))}.");
-            if (value.IsObject() != known.IsObject())
+            if (!isKnown)
+            {
+                string keys = reference.Items.Count == 0 ? "" : $" Keys of '{path}' are: {string.Join(", ", reference.Items.Keys.Order(StringComparer.Ordinal))}.";
+                throw new ConfigurationException($"'{full}' is not a key of Riser.{keys}{(free.Contains(path) ? " A name of your own is a section: write { }." : "")}");
+            }
+            if (value.IsObject() != known!.IsObject())
                 throw new ConfigurationException($"'{full}' must be {(known.IsObject() ? "a section: write { }" : "a value, not a section")}.");
             if (known.IsObject())
                 RefuseUnknownKeys(value.GetObject(), known.GetObject(), full, free);

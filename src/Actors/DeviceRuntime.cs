@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Configuration;
 using Riser.Actors.Backends;
 using Riser.Actors.Devices;
+using Riser.Actors.Reactor;
 
 namespace Riser.Actors;
 
@@ -30,6 +31,7 @@ public sealed class DeviceRuntime : IExtension
         var riser = system.Settings.Config.GetConfig("riser");
         ConfigReader.RefuseUnknownKeys(riser.Root.GetObject(), DefaultConfig.GetConfig("riser").Root.GetObject(), "riser", s_free);
         var settings = DeviceSettings.From(riser);
+        CheckThreads(system, riser);
         _backends = BackendLoader.Load(riser);
         // The scheduler starts with its first use, and whoever comes while it starts holds a thread of the pool that it needs itself:
         // hundreds of devices must not be the first, all at once (0.2 s for each, seen with 100).
@@ -40,6 +42,25 @@ public sealed class DeviceRuntime : IExtension
             await Node.Ask(new NodeProtocol.CloseAll(), settings.EndTimeout + settings.OpenTimeout).ConfigureAwait(false);
             return Akka.Done.Instance;
         });
+    }
+
+    // Each is read again by whoever uses it; here it is refused before anything has started.
+    private static void CheckThreads(ExtendedActorSystem system, Config riser)
+    {
+        _ = ReactorSettings.From(riser.GetConfig("reactor"));
+        _ = BlockingSettings.From(riser.GetConfig("session-dispatcher"));
+        foreach (string dispatcher in new[] { "reactor-dispatcher", "session-dispatcher" })
+        {
+            _ = riser.Count("riser", $"{dispatcher}.throughput", 1, int.MaxValue);
+            try
+            {
+                _ = system.Dispatchers.Lookup($"riser.{dispatcher}");
+            }
+            catch (Exception problem) // Akka.NET throws whatever its own reading of the section leads to
+            {
+                throw new ConfigurationException($"Akka.NET cannot make the dispatcher riser.{dispatcher} of its type and executor: {problem.Message}", problem);
+            }
+        }
     }
 
     /// <summary>reference.conf: every key and its default.</summary>

@@ -9,10 +9,13 @@ internal static class BackendLoader
     /// <exception cref="ConfigurationException">A backend is not described, or cannot be made; the message names it.</exception>
     public static IReadOnlyList<IPciBackend> Load(Config riser)
     {
+        var enabled = riser.GetValue("backends.enabled");
+        if (!enabled.IsArray() || !enabled.GetArray().All(name => name.IsString()))
+            throw new ConfigurationException($"riser.backends.enabled must be a list of names: [sim, vfio]. Known are: {string.Join(", ", Known(riser))}.");
         List<IPciBackend> backends = [];
         try
         {
-            foreach (string name in riser.GetStringList("backends.enabled").Distinct(StringComparer.Ordinal))
+            foreach (string name in enabled.GetStringList().Distinct(StringComparer.Ordinal))
                 backends.Add(Make(name, riser));
         }
         catch

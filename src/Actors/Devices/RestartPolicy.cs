@@ -14,9 +14,7 @@ internal sealed record RestartPolicy(int Budget, TimeSpan Window, double Jitter,
     public static RestartPolicy From(Config config)
     {
         int budget = config.Count("riser.restart", "budget", 0, 1_000_000);
-        double jitter = config.GetDouble("jitter");
-        if (jitter is < 0 or > 1)
-            throw new ConfigurationException($"riser.restart.jitter is {jitter}; it must be from 0 to 1.");
+        double jitter = config.ShareOrNone("riser.restart", "jitter");
         var backoffs = new Dictionary<SessionFailure, Backoff>
         {
             [SessionFailure.OpenFailed] = Backoff.From(config, "open-failed"),

@@ -11,16 +11,11 @@ internal sealed record BlockingSettings(int MaxThreads, TimeSpan StallAfter, Tim
     /// <exception cref="ConfigurationException">A key has a value that it cannot have; the message names it.</exception>
     public static BlockingSettings From(Config section)
     {
-        string id = section.GetString("id", "the dispatcher");
-        int threads = section.GetInt("max-threads");
-        return threads >= 1
-            ? new(threads, Positive(section, id, "stall-after"), Positive(section, id, "idle-timeout"))
-            : throw new ConfigurationException($"{id}.max-threads is {threads}. Set it to 1 or more.");
+        string id = section.GetString("id", "riser.session-dispatcher");
+        return new(section.Count(id, "max-threads", 1, 32767), Positive(section, id, "stall-after"), Positive(section, id, "idle-timeout"));
     }
 
-    private static TimeSpan Positive(Config section, string id, string key)
-    {
-        var span = section.GetTimeSpan(key, TimeSpan.Zero, allowInfinite: false);
-        return span > TimeSpan.Zero ? span : throw new ConfigurationException($"{id}.{key} is '{section.GetString(key)}'. Set it to a time above 0, such as 1s.");
-    }
+    private static TimeSpan Positive(Config section, string id, string key) => section.Time(id, key) is { Ticks: > 0 } span
+        ? span
+        : throw new ConfigurationException($"{id}.{key} is '{section.GetString(key)}'; it must be a time above 0, such as 1s.");
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Akka.Configuration;
 using Akka.Configuration.Hocon;
 
@@ -20,6 +21,7 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
         CheckKeys(all.GetConfig("device"), "device.", s_deviceKeys);
         CheckKeys(all.GetConfig("iommu"), "iommu.", s_iommuKeys);
         var iommu = all.GetConfig("iommu");
+        _ = Options(all.GetConfig("device"), "device"); // refused by its key also where no device takes it
         string locked = iommu.GetString("memlock");
         return new(
             Names(all).ToDictionary(name => name, name => Device(all, name), StringComparer.Ordinal),
@@ -34,19 +36,20 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
             throw Wrong(at, "is not a section; write { } for a device with the defaults");
         var own = all.GetConfig(at);
         CheckKeys(own, at + ".", s_deviceKeys);
-        var with = own.WithFallback(all.GetConfig("device"));
-        return new PonyOptions
-        {
-            Mode = Mode(with, at),
-            Vectors = Number(with, at, "vectors", 0, 2048),
-            MsiVectors = Number(with, at, "msi-vectors", 0, 32) is var msi && (msi & (msi - 1)) == 0 ? msi : throw Wrong($"{at}.msi-vectors", $"is {msi}; use 0, 1, 2, 4, 8, 16 or 32"),
-            Rate = Number(with, at, "rate", 0, 10_000_000),
-            Seed = ulong.TryParse(with.GetString("seed"), out ulong seed) ? seed : throw Wrong($"{at}.seed", $"is '{with.GetString("seed")}'; use a number from 0"),
-            Faults = double.TryParse(with.GetString("faults"), out double faults) && faults is >= 0 and <= 1 ? faults : throw Wrong($"{at}.faults", $"is '{with.GetString("faults")}'; use a share from 0 to 1"),
-            Group = with.GetString("group") is { Length: > 0 } group ? group : null,
-            MemorySize = Bytes(with, at, "memory") is >= 4096 and <= 1 << 30 and var size && (size & (size - 1)) == 0 ? (ulong)size : throw Wrong($"{at}.memory", $"is '{with.GetString("memory")}'; use a power of two from 4KiB to 1GiB"),
-        };
+        return Options(own.WithFallback(all.GetConfig("device")), at);
     }
+
+    private static PonyOptions Options(Config with, string at) => new()
+    {
+        Mode = Mode(with, at),
+        Vectors = Number(with, at, "vectors", 0, 2048),
+        MsiVectors = Number(with, at, "msi-vectors", 0, 32) is var msi && (msi & (msi - 1)) == 0 ? msi : throw Wrong($"{at}.msi-vectors", $"is {msi}; use 0, 1, 2, 4, 8, 16 or 32"),
+        Rate = Number(with, at, "rate", 0, 10_000_000),
+        Seed = ulong.TryParse(with.GetString("seed"), NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) ? seed : throw Wrong($"{at}.seed", $"is '{with.GetString("seed")}'; use a number from 0"),
+        Faults = double.TryParse(with.GetString("faults"), NumberStyles.Float, CultureInfo.InvariantCulture, out double faults) && faults is >= 0 and <= 1 ? faults : throw Wrong($"{at}.faults", $"is '{with.GetString("faults")}'; use a share from 0 to 1"),
+        Group = with.GetString("group") is { Length: > 0 } group ? group : null,
+        MemorySize = Bytes(with, at, "memory") is >= 4096 and <= 1 << 30 and var size && (size & (size - 1)) == 0 ? (ulong)size : throw Wrong($"{at}.memory", $"is '{with.GetString("memory")}'; use a power of two from 4KiB to 1GiB"),
+    };
 
     private static PonyMode Mode(Config config, string at) => config.GetString("mode") switch
     {
@@ -73,7 +76,7 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
         int most = Number(iommu, "iommu", "max-mappings", 1, int.MaxValue);
         List<IovaRange> aperture = [];
         ulong start = 0, last = (1UL << width) - 1;
-        foreach (var reserved in iommu.GetStringList("reserved").Select(Range).OrderBy(r => r.Start))
+        foreach (var reserved in Texts(iommu, "reserved").Select(Range).OrderBy(r => r.Start))
         {
             if (reserved.Start > start)
                 aperture.Add(new(start, Math.Min(reserved.Start - 1, last) - start + 1));
@@ -84,6 +87,14 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
 
         aperture.Add(new(start, last - start + 1));
         return new(Present: true, PageSizes, aperture, most);
+    }
+
+    private static IEnumerable<string> Texts(Config iommu, string key)
+    {
+        var list = iommu.GetValue(key);
+        return list.IsArray() && list.GetArray().All(item => item.IsString())
+            ? list.GetStringList()
+            : throw Wrong($"iommu.{key}", "is no list of ranges; write [\"0xfee00000-0xfeefffff\"], or []");
     }
 
     /// <summary>4 KiB, 2 MiB and 1 GiB.</summary>
@@ -100,13 +111,13 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
     private static ulong? Hex(string text)
     {
         string digits = text.Trim();
-        return digits.StartsWith("0x", StringComparison.Ordinal) && ulong.TryParse(digits[2..], System.Globalization.NumberStyles.HexNumber, null, out ulong value) ? value : null;
+        return digits.StartsWith("0x", StringComparison.Ordinal) && ulong.TryParse(digits[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong value) ? value : null;
     }
 
     private static int Number(Config config, string at, string key, int least, int most)
     {
         string text = config.GetString(key);
-        return int.TryParse(text, out int value) && value >= least && value <= most ? value : throw Wrong($"{at}.{key}", $"is '{text}'; use a number from {least} to {most}");
+        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most ? value : throw Wrong($"{at}.{key}", $"is '{text}'; use a number from {least} to {most}");
     }
 
     private static long Bytes(Config config, string at, string key)

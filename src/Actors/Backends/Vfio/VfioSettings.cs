@@ -5,26 +5,29 @@ namespace Riser.Actors.Backends.Vfio;
 /// <summary>The section <c>riser.backends.vfio</c>, read once. The keys and their defaults are in reference.conf.</summary>
 internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead, bool ResetAtClose, bool CheckMemlock, bool Uevents, TimeSpan PollInterval)
 {
+    private const string Section = "riser.backends.vfio";
+
+    /// <exception cref="ConfigurationException">A key has a value that it cannot have; the message names it.</exception>
     public static VfioSettings Read(Config config)
     {
-        var defaults = ConfigurationFactory.FromResource<VfioSettings>("Riser.Actors.reference.conf").GetConfig("riser.backends.vfio");
+        var defaults = ReferenceConfig.Default.GetConfig(Section);
         var section = config.IsNullOrEmpty() ? defaults : config.WithFallback(defaults);
         return new(
-            section.GetString("sysfs"),
-            section.GetString("nodes"),
-            AtLeast(0, "vectors-ahead", section.GetInt("vectors-ahead")),
-            section.GetBoolean("reset-at-close"),
-            section.GetBoolean("check-memlock"),
+            section.Text(Section, "sysfs"),
+            section.Text(Section, "nodes"),
+            section.Count(Section, "vectors-ahead", 0, 2048),
+            section.Switch(Section, "reset-at-close"),
+            section.Switch(Section, "check-memlock"),
             section.GetString("hot-plug.source") switch
             {
                 "uevents" => true,
                 "poll" => false,
-                var other => throw new ConfigurationException($"riser.backends.vfio.hot-plug.source is '{other}'; write uevents or poll."),
+                var other => throw new ConfigurationException($"{Section}.hot-plug.source is '{other}'; write uevents or poll."),
             },
-            section.GetTimeSpan("hot-plug.poll-interval", allowInfinite: false));
+            Interval(section));
     }
 
-    private static int AtLeast(int least, string key, int value) => value >= least
-        ? value
-        : throw new ConfigurationException($"riser.backends.vfio.{key} is {value}; it must be {least} or more.");
+    private static TimeSpan Interval(Config section) => section.Time(Section, "hot-plug.poll-interval") is { Ticks: > 0, TotalMilliseconds: <= int.MaxValue } interval
+        ? interval
+        : throw new ConfigurationException($"{Section}.hot-plug.poll-interval is '{section.GetString("hot-plug.poll-interval")}'; it must be more than 0 and at most 24 days.");
 }
