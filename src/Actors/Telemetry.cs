@@ -10,7 +10,7 @@ namespace Riser.Actors;
 /// <summary>
 /// What the runtime tells the outside, by System.Diagnostics: the meter and the activity source <c>Riser</c>. Every measurement of a device
 /// carries <c>hw.id</c> (the device id) and <c>hw.type</c> (<c>pci</c>), OpenTelemetry's names. All instruments are
-/// observed: nothing on the interrupt path waits for a listener.
+/// observed: nothing on the interrupt path waits for a listener. docs/telemetry.md is the whole list.
 /// </summary>
 /// <remarks>
 /// <c>riser.interrupts.triggered</c> ({interrupt}): signals that were asked for from software;
@@ -76,7 +76,7 @@ public static class Telemetry
         from state in s_states
         select new Measurement<long>(StateOf(device.Phase) == state ? 1 : 0, [.. Tags(device.Device), new("hw.state", state)]);
 
-    private static string StateOf(DevicePhase phase) => phase switch
+    internal static string StateOf(DevicePhase phase) => phase switch
     {
         DevicePhase.Quarantined or DevicePhase.Absent => "failed",
         DevicePhase.BackingOff => "degraded",

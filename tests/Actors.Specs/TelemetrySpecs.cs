@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Riser.Actors.Devices;
 using Riser.Actors.Dma;
+using Riser.Actors.Specs.Architecture;
 using Riser.Actors.Specs.Devices;
 using Xunit.Abstractions;
 
@@ -62,14 +63,50 @@ public sealed class TelemetrySpecs(ITestOutputHelper output) : DeviceSpec(output
     }
 
     [Fact]
+    public void Document_lists_every_instrument_with_its_kind_and_unit()
+    {
+        var published = new SortedSet<string>(StringComparer.Ordinal);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            if (instrument.Meter.Name == Telemetry.Name)
+                published.Add($"| `{instrument.Name}` | {(instrument is ObservableUpDownCounter<long> ? "up-down counter" : "counter")} | `{instrument.Unit}` |");
+        };
+        listener.Start();
+
+        var documented = Page().Where(line => line.StartsWith("| `", StringComparison.Ordinal) && line.Count(c => c == '|') == 5)
+            .Select(line => line[..(line.LastIndexOf('|', line.LastIndexOf('|') - 1) + 1)]);
+
+        Assert.Equal(published, documented.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Every_state_of_a_device_is_one_status()
+    {
+        Open();
+        Assert.Equal("ok", Status());
+        Simulation.SurpriseRemove();
+        FishForMessage(m => m is DeviceProtocol.SessionLost);
+        AwaitAssert(() => Assert.Equal("failed", Status()));
+        Simulation.Replug();
+        FishForMessage(m => m is DeviceProtocol.SessionReady);
+        AwaitAssert(() => Assert.Equal("ok", Status()));
+    }
+
+    [Fact]
     public void Sessions_and_mappings_are_activities()
     {
         var names = new ConcurrentBag<string>();
+        var tags = new ConcurrentBag<string>();
         using var listener = new ActivityListener
         {
             ShouldListenTo = source => source.Name == Telemetry.Name,
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-            ActivityStopped = activity => names.Add(activity.OperationName),
+            ActivityStopped = activity =>
+            {
+                names.Add(activity.OperationName);
+                tags.Add(string.Join(' ', activity.TagObjects.Select(t => t.Key)));
+            },
         };
         ActivitySource.AddActivityListener(listener);
         Open();
@@ -79,6 +116,14 @@ public sealed class TelemetrySpecs(ITestOutputHelper output) : DeviceSpec(output
         Ask<DeviceProtocol.ResetDone>(new DeviceProtocol.Reset());
         Ask<DeviceProtocol.Closed>(new DeviceProtocol.Close());
 
-        Assert.Superset(new HashSet<string>(["riser.session.open", "riser.session.end", "riser.dma.map", "riser.dma.unmap", "riser.device.reset"], StringComparer.Ordinal), names.ToHashSet(StringComparer.Ordinal));
+        string[] expected = [.. Page().Where(line => line.StartsWith("| `riser.", StringComparison.Ordinal) && line.Count(c => c == '|') == 3).Select(line => line.Split('`')[1])];
+        Assert.Equal(5, expected.Length);
+        Assert.Superset(expected.ToHashSet(StringComparer.Ordinal), names.ToHashSet(StringComparer.Ordinal));
+        Assert.All(tags, t => Assert.Equal("hw.id riser.epoch", t));
     }
+
+    private static string[] Page() => File.ReadAllLines(Path.Combine(LayerSpecs.Root, "docs", "telemetry.md"));
+
+    // Of the device of this spec alone: others run beside it under the same id, each with a cell of its own.
+    private string Status() => Telemetry.StateOf(Describe().State);
 }

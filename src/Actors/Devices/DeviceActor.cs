@@ -130,7 +130,8 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     {
         if (owner.IsNobody())
         {
-            _log.Warning("{0} was opened without an owner; the command is ignored", Device);
+            _log.Warning("{0} was opened without an owner", Device);
+            Sender.Tell(new Refused(command, Errno.EINVAL, $"{Device} cannot be opened for nobody", "Name an owner, or send the command as an actor of your own."));
             return;
         }
         Decide(ask(owner), command);

@@ -88,6 +88,11 @@ internal sealed partial class DeviceActor
             return;
         }
         var options = create.Options;
+        if (options?.Memory is null || options.Access is 0 or > DmaAccess.ReadWrite or < 0 || !Enum.IsDefined(options.Policy))
+        {
+            Sender.Tell(new Refused(create, Errno.EINVAL, "A DMA region needs memory, an access that is reading, writing or both, and a policy that exists", "Give DmaRegionOptions all three."));
+            return;
+        }
         var cell = new DmaRegionCell(_found.Iovas.For(_info.Iommu), options.Access, options.Policy);
         var region = Context.ActorOf(DmaRegionActor.Props(cell), $"dma-{++_nextRegion}");
         Context.Watch(region);

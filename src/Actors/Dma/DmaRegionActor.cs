@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Riser.Actors.Backends;
+using Riser.Actors.Interop;
 using Riser.Actors.Reactor;
 using static Riser.Actors.Dma.DmaProtocol;
 using static Riser.Actors.Dma.DmaRegionState;
@@ -86,6 +87,11 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
             return;
         }
 
+        if (add.Pieces is null || add.Pieces.Any(piece => piece?.Memory is null))
+        {
+            Sender.Tell(new Refused(add, Errno.EINVAL, "A piece of a DMA region needs memory", "Make it with DmaMemory.Allocate or DmaMemory.FromRange."));
+            return;
+        }
         List<RegionPiece> placed = [];
         try
         {
@@ -161,9 +167,20 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
         if (cell.Memories.ContainsKey(memory))
             return;
         var self = Self;
-        cell.Memories[memory] = MemoryWatch.IsSupported(out _)
-            ? MemoryWatch.Shared.Watch(memory.Range, e => self.Tell(new MemoryGone(e.Range, CauseOf(e.Kind)), ActorRefs.NoSender))
-            : null;
+        try
+        {
+            cell.Memories[memory] = MemoryWatch.IsSupported(out _)
+                ? MemoryWatch.Shared.Watch(memory.Range, e => self.Tell(new MemoryGone(e.Range, CauseOf(e.Kind)), ActorRefs.NoSender))
+                : null;
+        }
+        catch (NativeException fault)
+        {
+            throw new PciException(
+                fault.Errno,
+                $"The memory at {memory.Range} cannot be watched for what becomes of it: {fault.Message}",
+                fault.Errno == Errno.EBUSY ? "Another userfaultfd has it; use memory that nothing else watches." : "Give memory that is mapped in this process: anonymous, a memfd or huge pages.",
+                inner: fault);
+        }
     }
 
     private static InvalidationCause CauseOf(MemoryEventKind kind) => kind switch

@@ -150,6 +150,8 @@ internal abstract record DmaRegionState
 
     private Step Remove(RemovePieces remove, IActorRef sender)
     {
+        if (remove.Ranges is null || remove.Ranges.Distinct().Count() < remove.Ranges.Count)
+            return Stay(new Effect.Reply(sender, new Refused(remove, Errno.EINVAL, "A piece is named twice, or no list is given", "Name each piece once.")));
         var unknown = remove.Ranges.Where(range => !Pieces.Any(p => p.Mapping.Range == range)).ToList();
         if (unknown.Count > 0)
         {

@@ -33,8 +33,11 @@ public static class InterruptProtocol
     public sealed record Unmask(MaskPlace Place = MaskPlace.Runtime) : ICommand;
 
     /// <summary>Signals the vector from software, through the backend. Answers <see cref="Triggered"/>.</summary>
-    /// <param name="Times">How often; at least 1.</param>
+    /// <param name="Times">How often; 1 to <see cref="MostTriggers"/>, since nothing else reaches the device meanwhile.</param>
     public sealed record Trigger(int Times = 1) : ICommand;
+
+    /// <summary>The most that one <see cref="Trigger"/> can ask for.</summary>
+    public const int MostTriggers = 1_000_000;
 
     /// <summary>Answers <see cref="Description"/>, after everything that was signalled has been counted.</summary>
     public sealed record Describe : ICommand;

@@ -25,6 +25,12 @@ internal sealed class VectorActor : UntypedActor
     {
         switch (message)
         {
+            case Subscribe { Counting: not (InterruptCounting.Exact or InterruptCounting.EdgeOnly) } subscribe:
+                Refuse(subscribe, $"{(int)subscribe.Counting} is no way of counting", "Subscribe with Exact or EdgeOnly.");
+                break;
+            case Subscribe subscribe when (subscribe.Subscriber ?? Sender).IsNobody():
+                Refuse(subscribe, "Nobody cannot subscribe", "Name a subscriber, or subscribe as an actor of your own.");
+                break;
             case Subscribe subscribe:
                 var subscriber = subscribe.Subscriber ?? Sender;
                 Context.Watch(subscriber);
@@ -45,8 +51,11 @@ internal sealed class VectorActor : UntypedActor
                 _channel.Mask(masked: false);
                 Sender.Tell(new Unmasked(_channel.Vector, MaskPlace.Runtime));
                 break;
-            case Trigger { Times: < 1 } trigger:
-                Sender.Tell(new Refused(trigger, Errno.EINVAL, $"A vector cannot be triggered {trigger.Times} times", "Trigger it at least once."));
+            case Mask { Place: not MaskPlace.Hardware } or Unmask { Place: not MaskPlace.Hardware }:
+                Refuse((ICommand)message, "A mask is in the runtime or in hardware", "Say MaskPlace.Runtime or MaskPlace.Hardware.");
+                break;
+            case Trigger { Times: < 1 or > MostTriggers } trigger:
+                Refuse(trigger, $"A vector cannot be triggered {trigger.Times} times", $"Trigger it 1 to {MostTriggers} times.");
                 break;
             case Mask or Unmask or Trigger:
                 Context.Parent.Forward(new VectorRequest(_channel.Vector, (ICommand)message));
@@ -69,6 +78,8 @@ internal sealed class VectorActor : UntypedActor
                 break;
         }
     }
+
+    private void Refuse(ICommand command, string why, string fix) => Sender.Tell(new Refused(command, Errno.EINVAL, why, fix));
 
     private void Forget(Akka.Actor.IActorRef subscriber)
     {
