@@ -14,7 +14,7 @@ TARGET_SUITES :=
 TARGET_SUITES += $(if $(wildcard tests/Lab/lab.mk),lab) $(if $(wildcard kernel/kernel.mk),kernel-test)
 
 .DEFAULT_GOAL := help
-.PHONY: help needs akka-source build run test format bench clean
+.PHONY: help needs akka-source build run test format bench soak soak-runtime clean
 
 ## help: this list
 help:
@@ -41,6 +41,11 @@ format: akka-source
 bench: needs akka-source
 	@test -d tests/Benchmarks || { echo "There are no benchmarks in this checkout." >&2; exit 1; }
 	@dotnet run -c Release --project tests/Benchmarks -- $(ARGS)
+
+## soak: what SPECIFICATION.md promises, at full length (hours); RISER_SOAK=0.01 is a share of it
+soak: soak-runtime
+soak-runtime: needs akka-source
+	@eng/soak
 
 ## lab: run the specs that need real PCI devices in a virtual machine
 ## lab-shell: a shell in that machine

@@ -187,6 +187,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
         _beatIsOut = false;
         var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, Notices(epoch));
         _session = Context.ActorOf(SessionActor.Props(_found.Backend, Device, epoch, plan), $"session-{epoch}");
+        _session.Tell(new SessionProtocol.Start());
         Context.Watch(_session);
         Limit(epoch, "opening the session", _settings.OpenTimeout);
     }

@@ -69,7 +69,7 @@ internal abstract record DeviceState(DeviceState.Past History)
         (Ending ending, SessionProtocol.Ended ended) when ended.Epoch == History.Epoch => ending.Failure is { } failure ? Recover(failure, around) : Finish(),
 
         (Opening or Ready or Ending, Overdue late) when late.Epoch == History.Epoch => Hang(late, around),
-        (BackingOff, Elapsed) => Begin(History with { Restarts = [.. History.Restarts, around.Now], TotalRestarts = History.TotalRestarts + 1 }),
+        (BackingOff, Elapsed) => Begin(History with { Restarts = [.. History.Restarts.Where(at => around.Now - at < around.Policy.Window), around.Now], TotalRestarts = History.TotalRestarts + 1 }),
         (Absent absent, Arrived) => Restart(absent.Failure, around),
         (BackingOff backing, Departed) => Stay(new Absent(History, backing.Failure)),
         (Ready or Opening, GroupLost lost) => Lose(SessionFailure.GroupLost, $"{lost.By} of the same IOMMU group lost its session, or its reset took the group along", around),

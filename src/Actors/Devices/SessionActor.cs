@@ -37,8 +37,6 @@ internal sealed class SessionActor : UntypedActor
     public static Props Props(IPciBackend backend, DeviceId device, long epoch, Plan plan) =>
         Akka.Actor.Props.Create(() => new SessionActor(backend, device, epoch, plan)).WithDispatcher("riser.session-dispatcher");
 
-    protected override void PreStart() => Self.Tell(Start.Instance);
-
     protected override void PreRestart(Exception reason, object message)
     {
         CloseHandle();
@@ -245,10 +243,5 @@ internal sealed class SessionActor : UntypedActor
         foreach (var bar in _lent)
             bar.Revoke();
         _lent.Clear();
-    }
-
-    private sealed record Start
-    {
-        public static readonly Start Instance = new();
     }
 }

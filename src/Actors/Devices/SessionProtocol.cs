@@ -17,6 +17,12 @@ internal static class SessionProtocol
         IReadOnlyList<EventFdHandle?> EventFds,
         IReadOnlyDictionary<SessionNotice, EventFdHandle> Notices);
 
+    /// <summary>
+    /// Opens the session; the first message, from the device, so that no command can come before it. (One that the session sent itself
+    /// would stand behind whatever the device sent while the actor was being started.)
+    /// </summary>
+    public sealed record Start;
+
     /// <summary>Carries out one command; answered by <see cref="Ran"/>, whatever happens.</summary>
     public sealed record Run(long Id, object Command);
 

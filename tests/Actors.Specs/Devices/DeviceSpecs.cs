@@ -24,6 +24,20 @@ public sealed class DeviceSpecs(ITestOutputHelper output) : DeviceSpec(output)
     }
 
     [Fact]
+    public void A_command_that_follows_open_at_once_is_carried_out_after_it()
+    {
+        for (int round = 1; round <= 200; round++)
+        {
+            Device.Tell(new DeviceProtocol.Open(), TestActor);
+            Device.Tell(new DeviceProtocol.ReadConfig(0, 2), TestActor);
+
+            Assert.Equal(round, ExpectMsg<DeviceProtocol.SessionReady>().Epoch);
+            ExpectMsg<DeviceProtocol.ConfigValue>();
+            Ask<DeviceProtocol.Closed>(new DeviceProtocol.Close());
+        }
+    }
+
+    [Fact]
     public void Device_refuses_a_second_owner_and_names_the_first()
     {
         Open();

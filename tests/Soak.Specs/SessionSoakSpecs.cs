@@ -1,0 +1,43 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Riser.Actors.Devices;
+using Riser.Actors.Dma;
+using Xunit.Abstractions;
+
+namespace Riser.Soak.Specs;
+
+/// <summary>A session that is lost takes everything along that was its own.</summary>
+public sealed class SessionSoakSpecs(ITestOutputHelper output) : SoakSpec(output, "riser.backends.sim.devices.pony.vectors = 64")
+{
+    [Fact]
+    public void Lost_sessions_leave_no_descriptor_no_thread_and_no_mapping_behind()
+    {
+        int restarts = Soak.Length(full: 10_000, brief: 200);
+        var device = Open("pony");
+        Ask<DeviceProtocol.VectorsOpened>(device, new DeviceProtocol.OpenVectors(0, 64));
+        for (int i = 0; i < 16; i++)
+            Region(device, DmaMemory.Allocate(Page));
+        for (int i = 0; i < 20; i++)
+            Restart("pony"); // whatever is made once is made
+        int descriptors = Descriptors(), threads = Threads(), mapped = Mapped();
+        long begun = Stopwatch.GetTimestamp();
+
+        for (int i = 0; i < restarts; i++)
+            Restart("pony");
+
+        double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        AwaitAssert(() => Assert.True(Descriptors() <= descriptors, $"{Descriptors()} descriptors, {descriptors} before"), TimeSpan.FromSeconds(60));
+        // The thread pool and the session dispatcher start threads as they are needed; one a session would be hundreds.
+        AwaitAssert(() => Assert.True(Threads() <= threads + 16, $"{Threads()} threads, {threads} before"), TimeSpan.FromSeconds(60));
+        AwaitAssert(() => Assert.True(Mapped() <= mapped + 200, $"{Mapped()} mappings, {mapped} before"), TimeSpan.FromSeconds(60));
+        Assert.Equal(restarts + 20, Describe(device).Restarts);
+        Assert.Equal(1, Simulation("pony").OpenSessions);
+        Soak.Tell($"no descriptor or thread leaks: {restarts:N0} restarts with 64 vectors and 16 regions: descriptors {Descriptors() - descriptors:+0;-0;0}, threads {Threads() - threads:+0;-0;0}, {seconds:F0} s");
+    }
+
+    private static int Descriptors() => Directory.GetFiles("/proc/self/fd").Length;
+
+    private static int Threads() => Directory.GetDirectories("/proc/self/task").Length;
+
+    private static int Mapped() => File.ReadLines("/proc/self/maps").Count();
+}
