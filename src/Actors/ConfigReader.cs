@@ -54,6 +54,11 @@ internal static class ConfigReader
         throw Wrong(config, section, key, "a number from 0 to 1");
     }
 
+    /// <summary>A duration above 0 that poll(2) can wait for.</summary>
+    /// <exception cref="ConfigurationException">It is not there, or is no such duration.</exception>
+    public static TimeSpan Interval(this Config config, string section, string key) =>
+        config.Time(section, key) is { Ticks: > 0, TotalMilliseconds: <= int.MaxValue } interval ? interval : throw Wrong(config, section, key, "more than 0 and at most 24 days");
+
     /// <summary>A switch: on or off, in any of HOCON's words.</summary>
     /// <exception cref="ConfigurationException">It is not there, or is no switch.</exception>
     public static bool Switch(this Config config, string section, string key) => config.GetString(key) switch

@@ -19,13 +19,23 @@ public sealed unsafe class Bar
     // access has ended: bounds and liveness are one load, which a read makes once more after its own.
     private volatile nuint _fast;
     private volatile bool _ended;
+    private readonly Func<MemoryMapping>? _mapAgain;
+    private readonly Lock? _calls; // of a lent accessor: no call into the backend is under way once it has been revoked
 
     /// <param name="info">What the BAR is.</param>
     /// <param name="mapping">An address range as long as the BAR, mapped to the device where <see cref="BarInfo.Mapped"/> says so; null when nothing is mapped.</param>
     /// <param name="trap">Takes every access outside the mapped ranges.</param>
-    internal Bar(BarInfo info, MemoryMapping? mapping, IBarTrap trap)
+    /// <param name="mapAgain">Makes another such address range, for an accessor that is lent; null when nothing is mapped.</param>
+    internal Bar(BarInfo info, MemoryMapping? mapping, IBarTrap trap, Func<MemoryMapping>? mapAgain = null)
+        : this(info, mapping, trap, mapAgain, calls: null)
+    {
+    }
+
+    private Bar(BarInfo info, MemoryMapping? mapping, IBarTrap trap, Func<MemoryMapping>? mapAgain, Lock? calls)
     {
         Info = info;
+        _mapAgain = mapAgain;
+        _calls = calls;
         _mapping = mapping;
         _trap = trap;
         if (mapping is null || !info.Readable || !info.Writable)
@@ -160,14 +170,33 @@ public sealed unsafe class Bar
         }
     }
 
-    /// <summary>A second accessor of the same registers, for one owner: it can be revoked without ending the session.</summary>
-    internal Bar Lend() => new(Info, _mapping, _trap);
+    /// <summary>
+    /// A second accessor of the same registers, for one owner: it can be revoked without ending the session. It has a mapping of its own, so that
+    /// an access that has just passed its check when it is revoked does not reach a device that is another's by then.
+    /// </summary>
+    /// <exception cref="PciException">As mmap(2): the window cannot be mapped once more.</exception>
+    internal Bar Lend()
+    {
+        try
+        {
+            return new(Info, _mapping is null ? null : _mapAgain?.Invoke(), _trap, mapAgain: null, new Lock());
+        }
+        catch (NativeException fault)
+        {
+            throw new PciException(fault.Errno, $"BAR {Info.Index} cannot be mapped once more: {fault.Message}", "Free address space, or use ReadBar and WriteBar.", inner: fault);
+        }
+    }
 
-    /// <summary>Ends access through this accessor alone.</summary>
+    /// <summary>Ends access through this accessor alone. When it returns, nothing that was begun through it can reach the device any more.</summary>
     internal void Revoke()
     {
-        _ended = true;
-        _fast = 0;
+        if (_calls is null)
+        {
+            End();
+            return;
+        }
+        lock (_calls)
+            End();
     }
 
     /// <summary>
@@ -176,7 +205,8 @@ public sealed unsafe class Bar
     /// </summary>
     internal void End()
     {
-        Revoke();
+        _ended = true;
+        _fast = 0;
         Interlocked.MemoryBarrier();
         _mapping?.Blank();
     }
@@ -188,7 +218,7 @@ public sealed unsafe class Bar
     {
         Check(offset, width, Info.Readable, "read");
         if (!IsMapped(offset, width))
-            return _trap.ReadBar(Info.Index, offset, width);
+            return ReadTrapped(offset, width);
         ulong value = width switch
         {
             1 => Volatile.Read(ref *(_base + offset)),
@@ -203,7 +233,7 @@ public sealed unsafe class Bar
     {
         Check(offset, width, Info.Writable, "written");
         if (!IsMapped(offset, width))
-            _trap.WriteBar(Info.Index, offset, width, value);
+            WriteTrapped(offset, width, value);
         else if (width == 1)
             Volatile.Write(ref *(_base + offset), (byte)value);
         else if (width == 2)
@@ -213,6 +243,29 @@ public sealed unsafe class Bar
         else
             Volatile.Write(ref *(ulong*)(_base + offset), value);
         GC.KeepAlive(this);
+    }
+
+    private ulong ReadTrapped(ulong offset, int width)
+    {
+        if (_calls is null)
+            return _trap.ReadBar(Info.Index, offset, width);
+        lock (_calls)
+            return _ended ? throw Ended() : _trap.ReadBar(Info.Index, offset, width);
+    }
+
+    private void WriteTrapped(ulong offset, int width, ulong value)
+    {
+        if (_calls is null)
+        {
+            _trap.WriteBar(Info.Index, offset, width, value);
+            return;
+        }
+        lock (_calls)
+        {
+            if (_ended)
+                throw Ended();
+            _trap.WriteBar(Info.Index, offset, width, value);
+        }
     }
 
     // What is mapped behind a hole, as the registers behind an MSI-X table are.

@@ -23,7 +23,7 @@ internal sealed record ReactorSettings(int Threads, int EventsPerTurn, int Mailb
             Positive(section, "events-per-turn", 65536),
             Positive(section, "mailboxes-per-turn", int.MaxValue),
             PollingSettings.From(section.GetConfig("polling"), threads, Environment.ProcessorCount),
-            ProcessorsOf(section.GetString("processors"), Affinity.OfProcess()));
+            ProcessorsOf(section.Text(Path, "processors"), Affinity.OfProcess()));
     }
 
     /// <summary>The processor of thread <paramref name="thread"/>, or null for any.</summary>

@@ -93,6 +93,22 @@ public sealed class BarSpecs : IDisposable
         Assert.Empty(_trap.Calls);
     }
 
+    [Fact]
+    public void Access_that_was_under_way_when_its_accessor_was_revoked_does_not_reach_the_device()
+    {
+        using var registers = MemoryFile.Create("registers", (long)Page);
+        MemoryMapping? own = null;
+        var bar = new Bar(new BarInfo(0, Page, Readable: true, Writable: true, [(0, Page)]), registers.Map(), _trap, () => own = registers.Map());
+        var lent = bar.Lend();
+        lent.Write32(0, 1);
+        Assert.Equal(1u, bar.Read32(0));
+
+        lent.Revoke();
+        LibC.SpanOf((ulong)own!.Address, 4)[0] = 2; // a store that had passed its check
+
+        Assert.Equal(1u, bar.Read32(0));
+    }
+
     // Mapped from page 0 (one page) and from page 2 (two).
     private Bar Make(params int[] pages) =>
         new(new BarInfo(0, 4 * Page, Readable: true, Writable: true, [.. pages.Select(p => ((ulong)p * Page, p == 0 ? Page : 2 * Page))]), _memory, _trap);

@@ -28,7 +28,7 @@ public sealed class BadInputSpecs
     [Theory]
     [InlineData("risre.device.open-timeout = 5s", "'risre'", "Sections are: riser, akka.")]
     [InlineData("riser.device.open-timeuot = 5s", "'riser.device.open-timeuot' is not a key of Riser", "open-timeout")]
-    [InlineData("riser.device.open-timeout = 5 parsecs", "riser.device.open-timeout is '5 parsecs'", "a number with ms, s, m or h")]
+    [InlineData("riser.device.open-timeout = 5 parsecs", "riser.device.open-timeout is '5 parsecs'", "a number with us, ms, s, m or h")]
     [InlineData("riser.backends.enabled = [sim, tape]", "'tape'", "riser.backends.tape.class")]
     [InlineData("riser.backends.sim.devices.a { vectors = many }", "vectors", "2048")]
     [InlineData("riser.backends.sim.devices.a { colour = pink }", "colour is unknown", "msi-vectors")]

@@ -62,8 +62,8 @@ internal sealed class DeviceBars : IBarTrap
         var (index, offset, size, readable, writable, wanted) = window;
         _offsets[index] = offset;
         var areas = readable ? Mappable(wanted, size) : [];
-        var mapping = areas.Count == 0 ? null : Map(offset, size, areas, writable);
-        _bars[index] = new(new(index, size, readable, writable, [.. areas.Select(a => (a.Offset, Math.Min(a.Size, size - a.Offset)))]), mapping, this);
+        var info = new BarInfo(index, size, readable, writable, [.. areas.Select(a => (a.Offset, Math.Min(a.Size, size - a.Offset)))]);
+        _bars[index] = areas.Count == 0 ? new(info, mapping: null, this) : new(info, Map(offset, size, areas, writable), this, () => Map(offset, size, areas, writable));
     }
 
     /// <summary>Whole pages inside the region; a page that only part of it may be mapped of goes the slow way.</summary>

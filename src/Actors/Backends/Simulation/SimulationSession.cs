@@ -19,7 +19,13 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
             return bar;
         var info = Info.Bars.FirstOrDefault(b => b.Index == index)
             ?? throw new PciException(Errno.EINVAL, $"{device.Id} has no BAR {index}", $"Use BAR {string.Join(", ", Info.Bars.Select(b => b.Index))}.");
-        return _bars[index] = new(info, info.Mapped.Count > 0 ? function.SharedFile(index).Map() : null, this);
+        return _bars[index] = info.Mapped.Count > 0 ? new(info, Map(), this, Map) : new(info, mapping: null, this);
+
+        MemoryMapping Map()
+        {
+            using var inner = Enter();
+            return function.SharedFile(index).Map();
+        }
     }
 
     public ulong ReadConfig(int offset, int width)

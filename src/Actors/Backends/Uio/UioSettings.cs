@@ -5,22 +5,25 @@ namespace Riser.Actors.Backends.Uio;
 /// <summary>The section <c>riser.backends.uio</c>, read once. The keys and their defaults are in reference.conf.</summary>
 internal sealed record UioSettings(string Sysfs, string Nodes, string PlainNodes, int VectorsAhead, bool CheckMemlock, bool Uevents, TimeSpan PollInterval)
 {
+    private const string Section = "riser.backends.uio";
+
+    /// <exception cref="ConfigurationException">A key has a value that it cannot have; the message names it.</exception>
     public static UioSettings Read(Config config)
     {
-        var defaults = ConfigurationFactory.FromResource<UioSettings>("Riser.Actors.reference.conf").GetConfig("riser.backends.uio");
+        var defaults = ReferenceConfig.Default.GetConfig(Section);
         var section = config.IsNullOrEmpty() ? defaults : config.WithFallback(defaults);
         return new(
-            section.GetString("sysfs"),
-            section.GetString("nodes"),
-            section.GetString("plain-nodes"),
-            section.Count("riser.backends.uio", "vectors-ahead", 0, 2048),
-            section.GetBoolean("check-memlock"),
+            section.Text(Section, "sysfs"),
+            section.Text(Section, "nodes"),
+            section.Text(Section, "plain-nodes"),
+            section.Count(Section, "vectors-ahead", 0, 2048),
+            section.Switch(Section, "check-memlock"),
             section.GetString("hot-plug.source") switch
             {
                 "uevents" => true,
                 "poll" => false,
-                var other => throw new ConfigurationException($"riser.backends.uio.hot-plug.source is '{other}'; write uevents or poll."),
+                var other => throw new ConfigurationException($"{Section}.hot-plug.source is '{other}'; write uevents or poll."),
             },
-            section.Time("riser.backends.uio", "hot-plug.poll-interval"));
+            section.Interval(Section, "hot-plug.poll-interval"));
     }
 }

@@ -24,10 +24,6 @@ internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead
                 "poll" => false,
                 var other => throw new ConfigurationException($"{Section}.hot-plug.source is '{other}'; write uevents or poll."),
             },
-            Interval(section));
+            section.Interval(Section, "hot-plug.poll-interval"));
     }
-
-    private static TimeSpan Interval(Config section) => section.Time(Section, "hot-plug.poll-interval") is { Ticks: > 0, TotalMilliseconds: <= int.MaxValue } interval
-        ? interval
-        : throw new ConfigurationException($"{Section}.hot-plug.poll-interval is '{section.GetString("hot-plug.poll-interval")}'; it must be more than 0 and at most 24 days.");
 }
