@@ -132,7 +132,7 @@ internal sealed partial class DeviceActor
         switch (request)
         {
             case DmaMapping.Add or DmaMapping.Remove when HasSession:
-                Send(request, new InFlight(region, reply => Account(region, request, reply), lost => new DmaProtocol.SessionLost(lost.Epoch, lost.Failure, request)));
+                Send(request, new Mapping(this, region, request));
                 break;
             case DmaMapping.Remove remove when _session is null:
                 _parts.Unmapped(region, remove.Ranges);
@@ -299,10 +299,25 @@ internal sealed partial class DeviceActor
         _parts.Count());
 
     /// <summary>A command that the session has.</summary>
-    /// <param name="Client">Who is answered.</param>
-    /// <param name="OnReply">Makes the client's answer of the session's; null: none.</param>
-    /// <param name="OnLost">The same, when the session ended.</param>
-    private sealed record InFlight(IActorRef Client, Func<object, object?> OnReply, Func<SessionLost, object?> OnLost);
+    /// <param name="client">Who is answered.</param>
+    /// <param name="onReply">Makes the client's answer of the session's; null: none.</param>
+    /// <param name="onLost">The same, when the session ended.</param>
+    private class InFlight(IActorRef client, Func<object, object?>? onReply = null, Func<SessionLost, object?>? onLost = null)
+    {
+        public IActorRef Client => client;
+
+        public virtual object? OnReply(object reply) => onReply!(reply);
+
+        public virtual object? OnLost(SessionLost lost) => onLost!(lost);
+    }
+
+    /// <summary>A region's request.</summary>
+    private sealed class Mapping(DeviceActor device, IActorRef region, object request) : InFlight(region)
+    {
+        public override object OnReply(object reply) => device.Account(Client, request, reply);
+
+        public override object OnLost(SessionLost lost) => new DmaProtocol.SessionLost(lost.Epoch, lost.Failure, request);
+    }
 
     private sealed record HeartbeatDue
     {

@@ -12,7 +12,8 @@ namespace Riser.Actors.Devices;
 /// </summary>
 internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
 {
-    private readonly Dictionary<IActorRef, (DmaRegionCell Cell, List<DmaPiece> Mapped)> _regions = [];
+    // By the very reference: a region asks as itself, and a path takes long to hash.
+    private readonly Dictionary<IActorRef, Part> _regions = new(ReferenceEqualityComparer.Instance);
     private readonly SortedDictionary<int, (VectorChannel Channel, IActorRef Actor)> _vectors = [];
     private ulong _lockedBytes;
 
@@ -24,7 +25,16 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     public VectorKind? Kind => _vectors.Count == 0 ? null : _vectors.First().Value.Channel.Kind;
 
     /// <summary>Everything that is to be mapped in the present or next session.</summary>
-    public IReadOnlyList<DmaPiece> Pieces => [.. _regions.Values.SelectMany(r => r.Mapped)];
+    public IReadOnlyList<DmaPiece> Pieces
+    {
+        get
+        {
+            var pieces = new List<DmaPiece>(_regions.Count);
+            foreach (var part in _regions.Values)
+                pieces.AddRange(part.Mapped);
+            return pieces;
+        }
+    }
 
     /// <summary>The eventfds by vector number, with gaps where a vector is not open.</summary>
     public IReadOnlyList<EventFdHandle?> EventFds
@@ -38,7 +48,7 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
         }
     }
 
-    public void AddRegion(IActorRef region, DmaRegionCell cell) => _regions.Add(region, (cell, []));
+    public void AddRegion(IActorRef region, DmaRegionCell cell) => _regions.Add(region, new(cell));
 
     public bool IsRegion(IActorRef actor) => _regions.ContainsKey(actor);
 
@@ -48,7 +58,7 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     {
         if (!_regions.TryGetValue(region, out var part))
             return;
-        part.Mapped.AddRange(pieces);
+        part.Mapped = part.Mapped.Count == 0 ? pieces : [.. part.Mapped, .. pieces];
         Lock(BytesOf(pieces), 0);
     }
 
@@ -56,9 +66,9 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     {
         if (!_regions.TryGetValue(region, out var part))
             return;
-        var gone = ranges.ToHashSet();
-        Lock(0, BytesOf(part.Mapped.Where(piece => gone.Contains(piece.Range))));
-        part.Mapped.RemoveAll(piece => gone.Contains(piece.Range));
+        ulong before = BytesOf(part.Mapped);
+        part.Mapped = Without(part.Mapped, ranges);
+        Lock(0, before - BytesOf(part.Mapped));
     }
 
     /// <summary>A region whose pieces no session maps any more.</summary>
@@ -90,8 +100,8 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     /// <summary>Only when there is no session: memory and eventfds go.</summary>
     public void Dispose()
     {
-        foreach (var (cell, _) in _regions.Values)
-            cell.Dispose();
+        foreach (var part in _regions.Values)
+            part.Cell.Dispose();
         _regions.Clear();
         Lock(0, _lockedBytes);
         foreach (var (channel, _) in _vectors.Values)
@@ -100,11 +110,37 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
         _vectors.Clear();
     }
 
-    private static ulong BytesOf(IEnumerable<DmaPiece> pieces) => pieces.Aggregate(0UL, (sum, piece) => sum + piece.Host.Size);
+    private static ulong BytesOf(IReadOnlyList<DmaPiece> pieces)
+    {
+        ulong sum = 0;
+        for (int i = 0; i < pieces.Count; i++)
+            sum += pieces[i].Host.Size;
+        return sum;
+    }
+
+    // All of a region as a rule, in the same order.
+    private static IReadOnlyList<DmaPiece> Without(IReadOnlyList<DmaPiece> pieces, IReadOnlyList<IovaRange> ranges)
+    {
+        int same = 0;
+        while (same < pieces.Count && same < ranges.Count && pieces[same].Range == ranges[same])
+            same++;
+        if (same == pieces.Count)
+            return [];
+        var gone = ranges.ToHashSet();
+        return [.. pieces.Where(piece => !gone.Contains(piece.Range))];
+    }
 
     private void Lock(ulong more, ulong less)
     {
         _lockedBytes = _lockedBytes + more - less;
         counters.LockedBytes = (long)_lockedBytes;
+    }
+
+    /// <summary>A region, and what of it is to be mapped.</summary>
+    private sealed class Part(DmaRegionCell cell)
+    {
+        public DmaRegionCell Cell => cell;
+
+        public IReadOnlyList<DmaPiece> Mapped { get; set; } = [];
     }
 }

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Riser.Actors.Backends;
 using Riser.Actors.Dma;
+using Riser.Actors.Reactor;
 using static Riser.Actors.Devices.SessionProtocol;
 
 namespace Riser.Actors.Devices;
@@ -23,6 +24,7 @@ internal sealed class SessionActor : UntypedActor
     private readonly Plan _plan;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly List<Bar> _lent = [];
+    private readonly DmaMapping.Done _done;
     private IPciSession? _session;
     private Failed? _failed; // from then on nothing reaches the device
 
@@ -32,6 +34,7 @@ internal sealed class SessionActor : UntypedActor
         _device = device;
         _epoch = epoch;
         _plan = plan;
+        _done = new(epoch);
     }
 
     public static Props Props(IPciBackend backend, DeviceId device, long epoch, Plan plan) =>
@@ -50,6 +53,7 @@ internal sealed class SessionActor : UntypedActor
 
     protected override void OnReceive(object message)
     {
+        BlockingThreads.Release(); // whatever comes now may block
         switch (message)
         {
             case Start:
@@ -59,7 +63,9 @@ internal sealed class SessionActor : UntypedActor
                 Context.Parent.Tell(new Ran(run.Id, _epoch, Lost(run.Command, failed.Failure, failed.Why)));
                 break;
             case Run run:
-                Context.Parent.Tell(new Ran(run.Id, _epoch, Answer(run.Command)));
+                object answer = Answer(run.Command);
+                BlockingThreads.Keep(); // the device goes on with it on this thread
+                Context.Parent.Tell(new Ran(run.Id, _epoch, answer));
                 break;
             case Beat:
                 Look();
@@ -139,11 +145,11 @@ internal sealed class SessionActor : UntypedActor
             case DmaMapping.Add add:
                 using (Trace("riser.dma.map"))
                     session.Map(add.Pieces);
-                return new DmaMapping.Done(_epoch);
+                return _done;
             case DmaMapping.Remove remove:
                 using (Trace("riser.dma.unmap"))
                     Unmap(remove, session);
-                return new DmaMapping.Done(_epoch);
+                return _done;
             case ArmVectors arm:
                 Arm(arm, session);
                 return Done.Instance;

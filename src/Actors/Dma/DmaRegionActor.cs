@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Akka.Event;
 using Riser.Actors.Backends;
 using Riser.Actors.Interop;
 using Riser.Actors.Reactor;
@@ -9,53 +8,82 @@ using static Riser.Actors.Dma.DmaRegionState;
 namespace Riser.Actors.Dma;
 
 /// <summary>One DMA region: performs what <see cref="DmaRegionState"/> decides. Its parent is the device.</summary>
-internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUnboundedStash
+internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
 {
-    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private (object Message, IActorRef Sender) _now;
+    private bool _isStopping;
 
-    public IStash Stash { get; set; } = null!;
-
-    public static Props Props(DmaRegionCell cell) => Akka.Actor.Props.Create(() => new DmaRegionActor(cell));
+    public static Props Props(DmaRegionCell cell) => Akka.Actor.Props.Create<DmaRegionActor>(cell).WithDispatcher("riser.device-dispatcher");
 
     protected override void OnReceive(object message)
     {
-        switch (message)
+        if (cell.State is not Busy && cell.Deferred is { Count: > 0 } earlier)
+            earlier.Enqueue((message, Sender));
+        else
+            Handle(message, Sender);
+        while (!_isStopping && cell.State is not Busy && cell.Deferred is { Count: > 0 } waiting)
         {
-            case DmaProtocol.Watch:
-                cell.Watchers.Add(Sender);
-                Context.Watch(Sender);
-                Sender.Tell(cell.State.On(new Describe(), Sender, cell.Policy).Effects.OfType<Effect.Reply>().Single().Message);
-                break;
-            case Terminated gone:
-                cell.Watchers.Remove(gone.ActorRef);
-                break;
-            case AddPieces add:
-                Add(add);
-                break;
-            default:
-                Step(message);
-                break;
+            var (next, sender) = waiting.Dequeue();
+            Handle(next, sender);
         }
     }
 
     protected override void PreRestart(Exception reason, object message)
     {
         // The cell survives; a request that was with the device is still answered to this mailbox.
-        if (message is ICommand command)
-            Sender.Tell(new Refused(command, Errno.EIO, $"The DMA region's actor failed: {reason.Message}", "Ask for its state with Describe first."));
-        foreach (var watcher in cell.Watchers)
+        if (_now.Message is ICommand command)
+            _now.Sender.Tell(new Refused(command, Errno.EIO, $"The DMA region's actor failed: {reason.Message}", "Ask for its state with Describe first."));
+        foreach (var watcher in cell.Watchers ?? [])
             Context.Watch(watcher);
-        base.PreRestart(reason, message);
     }
 
-    private void Step(object message)
+    protected override void PostRestart(Exception reason) => Self.Tell(GoOn.Instance);
+
+    protected override void PostStop()
     {
-        (cell.State, var effects) = cell.State.On(message, Sender, cell.Policy);
-        foreach (var effect in effects)
-            Perform(effect);
+        while (cell.Deferred is { Count: > 0 } unanswered)
+        {
+            var (message, sender) = unanswered.Dequeue();
+            if (message is ICommand command)
+                sender.Tell(new Refused(command, Errno.ENODEV, "The DMA region has ended", "Create another one."));
+        }
     }
 
-    private void Perform(Effect effect)
+    private void Handle(object message, IActorRef sender)
+    {
+        _now = (message, sender);
+        switch (message)
+        {
+            case DmaProtocol.Watch:
+                (cell.Watchers ??= []).Add(sender);
+                Context.Watch(sender);
+                sender.Tell(cell.State.On(new Describe(), sender, cell.Policy).Effects.OfType<Effect.Reply>().Single().Message);
+                break;
+            case Terminated gone:
+                cell.Watchers?.Remove(gone.ActorRef);
+                break;
+            case AddPieces add when cell.State is Busy:
+                Defer(add, sender);
+                break;
+            case AddPieces add:
+                Add(add, sender);
+                break;
+            case GoOn:
+                break;
+            default:
+                Step(message, sender);
+                break;
+        }
+    }
+
+    private void Step(object message, IActorRef sender)
+    {
+        (cell.State, var effects) = cell.State.On(message, sender, cell.Policy);
+        foreach (var effect in effects)
+            Perform(effect, message, sender);
+    }
+
+    private void Perform(Effect effect, object message, IActorRef sender)
     {
         switch (effect)
         {
@@ -64,49 +92,44 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
             case Effect.Publish published: Publish(published.Event); break;
             case Effect.Free free: Let(free.Pieces, giveBack: true); break;
             case Effect.Forget forget: Let(forget.Pieces, giveBack: false); break;
-            case Effect.Defer: Stash.Stash(); break;
-            case Effect.Resume: Stash.UnstashAll(); break;
-            case Effect.Stop: Context.Stop(Self); break;
+            case Effect.Defer: Defer(message, sender); break;
+            case Effect.Stop: _isStopping = true; Context.Stop(Self); break;
             case Effect.Unhandled unknown: Unhandled(unknown.Message); break;
             default: throw new InvalidOperationException(effect.GetType().Name);
         }
     }
 
+    private void Defer(object message, IActorRef sender) => (cell.Deferred ??= new()).Enqueue((message, sender));
+
     private void Publish(IEvent published)
     {
-        foreach (var watcher in cell.Watchers)
+        if (cell.Watchers is not { } watchers)
+            return;
+        foreach (var watcher in watchers)
             watcher.Tell(published);
     }
 
     /// <summary>Finds IOVAs for the pieces and watches their memory, before anything is mapped: nothing slips between.</summary>
-    private void Add(AddPieces add)
+    private void Add(AddPieces add, IActorRef sender)
     {
-        if (cell.State is Busy)
-        {
-            Stash.Stash();
-            return;
-        }
-
         if (add.Pieces is null || add.Pieces.Any(piece => piece?.Memory is null))
         {
-            Sender.Tell(new Refused(add, Errno.EINVAL, "A piece of a DMA region needs memory", "Make it with DmaMemory.Allocate or DmaMemory.FromRange."));
+            sender.Tell(new Refused(add, Errno.EINVAL, "A piece of a DMA region needs memory", "Make it with DmaMemory.Allocate or DmaMemory.FromRange."));
             return;
         }
-        List<RegionPiece> placed = [];
+        var placed = new List<RegionPiece>(add.Pieces.Count);
         try
         {
             foreach (var piece in add.Pieces)
                 placed.Add(Place(piece, placed));
-            foreach (var piece in placed)
-                Watch(piece.Memory);
         }
         catch (PciException refusal)
         {
             Let(placed, giveBack: false);
-            Sender.Tell(Refused.Because(add, refusal));
+            sender.Tell(Refused.Because(add, refusal));
             return;
         }
-        Step(new Adding(add, placed));
+        Step(new Adding(add, new PieceSet([.. placed])), sender);
     }
 
     private RegionPiece Place(Piece piece, List<RegionPiece> placed)
@@ -119,9 +142,20 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
                 $"A piece of 0x{size:x} bytes at offset 0x{piece.Offset:x} is not inside a memory of 0x{piece.Memory.Size:x} bytes",
                 "Keep offset and size within the memory.");
         }
-        var access = cell.Access;
-        var range = Reserve(piece.Iova, size, placed);
-        return new(piece.Memory, piece.Memory.Piece(range.Start, piece.Offset, size, access));
+        var held = cell.Find(piece.Memory);
+        if (held is null)
+            cell.Memories.Add(held = new(piece.Memory, Watch(piece.Memory)));
+        held.Pieces++;
+        try
+        {
+            var range = Reserve(piece.Iova, size, placed);
+            return new(piece.Memory, piece.Memory.Piece(range.Start, piece.Offset, size, cell.Access));
+        }
+        catch (PciException)
+        {
+            Let(held, giveBack: false);
+            throw;
+        }
     }
 
     private IovaRange Reserve(ulong? iova, ulong size, List<RegionPiece> placed)
@@ -133,19 +167,9 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
             return range;
         }
         // Right behind the last piece, so that pieces make one contiguous range; elsewhere if that is taken.
-        if ((placed.LastOrDefault() ?? cell.State.Pieces.LastOrDefault()) is { } last && last.Mapping.Range.Last + 1 != 0)
-        {
-            var next = new IovaRange(last.Mapping.Range.Last + 1, size);
-            try
-            {
-                cell.Iovas.Reserve(next);
-                return next;
-            }
-            catch (PciException taken)
-            {
-                _log.Debug("{0} is not free behind the last piece: {1}", next, taken.Message);
-            }
-        }
+        var last = placed.Count > 0 ? placed[^1] : cell.State.Pieces.Count > 0 ? cell.State.Pieces[^1] : null;
+        if (last is not null && last.Mapping.Range.Last + 1 is not 0 and var start && cell.Iovas.TryReserve(new(start, size)))
+            return new(start, size);
         return cell.Iovas.Allocate(size);
     }
 
@@ -154,24 +178,30 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
         foreach (var piece in pieces)
         {
             cell.Iovas.Release(piece.Mapping.Range);
-            if (cell.State.Pieces.Concat(cell.State.Lost).Any(p => p.Memory == piece.Memory) || !cell.Memories.Remove(piece.Memory, out var watch))
-                continue;
-            watch?.Dispose();
-            if (giveBack)
-                piece.Memory.Dispose();
+            if (cell.Find(piece.Memory) is { } held)
+                Let(held, giveBack);
         }
     }
 
-    private void Watch(DmaMemory memory)
+    // With its last piece a memory leaves the region.
+    private void Let(DmaRegionCell.Held held, bool giveBack)
     {
-        if (cell.Memories.ContainsKey(memory))
+        if (--held.Pieces > 0)
             return;
+        cell.Memories.Remove(held);
+        held.Watch?.Dispose();
+        if (giveBack)
+            held.Memory.Dispose();
+    }
+
+    private IDisposable? Watch(DmaMemory memory)
+    {
+        if (!MemoryWatch.IsSupported(out _))
+            return null;
         var self = Self;
         try
         {
-            cell.Memories[memory] = MemoryWatch.IsSupported(out _)
-                ? MemoryWatch.Shared.Watch(memory.Range, e => self.Tell(new MemoryGone(e.Range, CauseOf(e.Kind)), ActorRefs.NoSender))
-                : null;
+            return MemoryWatch.Shared.Watch(memory.Range, e => self.Tell(new MemoryGone(e.Range, CauseOf(e.Kind)), ActorRefs.NoSender));
         }
         catch (NativeException fault)
         {
@@ -189,4 +219,10 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor, IWithUn
         MemoryEventKind.Moved => InvalidationCause.Moved,
         _ => InvalidationCause.Dropped,
     };
+
+    /// <summary>After a restart: what was deferred, in case nothing else comes.</summary>
+    private sealed record GoOn
+    {
+        public static readonly GoOn Instance = new();
+    }
 }

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Riser.Actors.Backends;
+using Riser.Actors.Reactor;
 
 namespace Riser.Actors.Dma;
 
@@ -9,30 +10,58 @@ namespace Riser.Actors.Dma;
 /// </summary>
 internal sealed class DmaRegionCell(IovaAllocator iovas, DmaAccess access, InvalidationPolicy policy) : IDisposable
 {
+    private static readonly DmaRegionState s_nothing = new DmaRegionState.Detached(PieceSet.Empty);
+
     public IovaAllocator Iovas { get; } = iovas;
 
     public DmaAccess Access { get; } = access;
 
     public InvalidationPolicy Policy { get; } = policy;
 
-    public DmaRegionState State { get; set; } = new DmaRegionState.Detached([]);
+    public DmaRegionState State { get; set; } = s_nothing;
 
     /// <summary>Those who want to hear of the region.</summary>
-    public HashSet<IActorRef> Watchers { get; } = [];
+    public HashSet<IActorRef>? Watchers { get; set; }
 
-    /// <summary>What watches the region's memories for it.</summary>
-    public Dictionary<DmaMemory, IDisposable?> Memories { get; } = [];
+    /// <summary>What came while a request was with the device, in order.</summary>
+    public Queue<(object Message, IActorRef Sender)>? Deferred { get; set; }
+
+    /// <summary>The region's memories, each with how many of its pieces are of it and what watches it. Nearly always one.</summary>
+    public List<Held> Memories { get; } = new(1);
+
+    public Held? Find(DmaMemory memory)
+    {
+        foreach (var held in Memories)
+        {
+            if (ReferenceEquals(held.Memory, memory))
+                return held;
+        }
+        return null;
+    }
 
     public void Dispose()
     {
-        foreach (var (memory, watch) in Memories)
+        BlockingThreads.Release(); // giving memory back takes its time
+        foreach (var held in Memories)
         {
-            watch?.Dispose();
-            memory.Dispose();
+            held.Watch?.Dispose();
+            held.Memory.Dispose();
         }
         Memories.Clear();
-        foreach (var piece in State.Pieces.Concat(State.Lost))
+        var underWay = State is DmaRegionState.Busy { Request: DmaRegionState.Operation.Add add } ? add.Pieces : [];
+        foreach (var piece in State.Pieces.Concat(State.Lost).Concat(underWay))
             Iovas.Release(piece.Mapping.Range);
-        State = new DmaRegionState.Detached([]);
+        State = s_nothing;
+    }
+
+    /// <summary>A memory of the region.</summary>
+    internal sealed class Held(DmaMemory memory, IDisposable? watch)
+    {
+        public DmaMemory Memory => memory;
+
+        public IDisposable? Watch => watch;
+
+        /// <summary>How many pieces of the region are of this memory.</summary>
+        public int Pieces { get; set; }
     }
 }

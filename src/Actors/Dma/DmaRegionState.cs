@@ -23,7 +23,7 @@ internal abstract record DmaRegionState
     public abstract IReadOnlyList<RegionPiece> Pieces { get; init; }
 
     /// <summary>Pieces whose memory went away. They are not mapped; their IOVAs stay reserved.</summary>
-    public IReadOnlyList<RegionPiece> Lost { get; init; } = [];
+    public IReadOnlyList<RegionPiece> Lost { get; init; } = PieceSet.Empty;
 
     public sealed record Detached(IReadOnlyList<RegionPiece> Pieces) : DmaRegionState
     {
@@ -42,7 +42,7 @@ internal abstract record DmaRegionState
 
     public sealed record Invalidated : DmaRegionState
     {
-        public override IReadOnlyList<RegionPiece> Pieces { get; init; } = [];
+        public override IReadOnlyList<RegionPiece> Pieces { get; init; } = PieceSet.Empty;
     }
 
     /// <summary>A request is with the device. <paramref name="Before"/> is where a refusal or a lost session leads back to.</summary>
@@ -56,12 +56,11 @@ internal abstract record DmaRegionState
             {
                 case Operation.Add add:
                     var added = new PiecesAdded(RangesOf(add.Pieces));
-                    return Leave(new Mapped([.. Pieces, .. add.Pieces], done.Epoch) { Lost = Lost }, added);
+                    return Leave(new Mapped(PieceSet.Of(Pieces).With(add.Pieces), done.Epoch) { Lost = Lost }, added);
                 case Operation.Remove remove:
-                    IReadOnlyList<RegionPiece> removed = [.. Pieces.Where(p => remove.Ranges.Contains(p.Mapping.Range))];
-                    return Leave(Without(Before, removed, keepLost: false), new PiecesRemoved(remove.Ranges), new Effect.Free(removed));
+                    return Leave(Without(Before, remove.Pieces, keepLost: false), new PiecesRemoved(remove.Ranges), new Effect.Free(remove.Pieces));
                 case Operation.MapAll:
-                    IReadOnlyList<RegionPiece> all = [.. Pieces, .. Lost];
+                    var all = All(Pieces, Lost);
                     return Leave(new Mapped(all, done.Epoch), new DmaProtocol.Mapped(RangesOf(all), done.Epoch));
                 case Operation.UnmapAll:
                     return Leave(new Detached(Pieces) { Lost = Lost }, new Unmapped(RangesOf(Pieces)));
@@ -72,10 +71,10 @@ internal abstract record DmaRegionState
                     var less = Without(Before, gone.Touched, keepLost: true);
                     if (policy == InvalidationPolicy.Remap && gone.Cause == InvalidationCause.Dropped)
                         return To(new Busy(less, new Operation.Remap(gone.Touched), null, ActorRefs.Nobody) { Lost = less.Lost }, [.. told, new Effect.AskDevice(new DmaMapping.Add(Wire(gone.Touched)))]);
-                    return To(less, [.. told, new Effect.Resume()]);
+                    return To(less, [.. told]);
                 case Operation.Remap again:
-                    IReadOnlyList<RegionPiece> whole = [.. Pieces, .. again.Touched];
-                    return Leave(new Mapped(whole, done.Epoch) { Lost = [.. Lost.Except(again.Touched)] }, new DmaProtocol.Mapped(RangesOf(whole), done.Epoch));
+                    var whole = PieceSet.Of(Pieces).With(again.Touched);
+                    return Leave(new Mapped(whole, done.Epoch) { Lost = PieceSet.Of(Lost).Without(again.Touched) }, new DmaProtocol.Mapped(RangesOf(whole), done.Epoch));
                 default:
                     throw new InvalidOperationException(Request.GetType().Name);
             }
@@ -83,7 +82,7 @@ internal abstract record DmaRegionState
 
         /// <summary>Refused: all is as it was before. A refused remap leaves its pieces lost.</summary>
         public Step Fail(Refused refused) =>
-            To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, refused with { Command = Command })], .. Undo(), new Effect.Resume()]);
+            To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, refused with { Command = Command })], .. Undo()]);
 
         /// <summary>
         /// The session took the request with it; it changed nothing. That the session is gone is told by a message of its own, which waits behind
@@ -91,15 +90,17 @@ internal abstract record DmaRegionState
         /// </summary>
         public Step Lose(DmaProtocol.SessionLost lost) => Request is Operation.Invalidate gone
             ? To(this, new Effect.AskDevice(new DmaMapping.Remove(RangesOf(gone.Touched))))
-            : To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, lost with { Command = Command })], .. Undo(), new Effect.Resume()]);
+            : To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, lost with { Command = Command })], .. Undo()]);
 
         private Effect[] Undo() => Request is Operation.Add add ? [new Effect.Forget(add.Pieces)] : [];
 
-        private Step Leave(DmaRegionState next, IEvent done, params ReadOnlySpan<Effect> more)
+        private Step Leave(DmaRegionState next, IEvent done, Effect? more = null) => (Command, more) switch
         {
-            Effect[] answer = Command is null ? [] : [new Effect.Reply(ReplyTo, done)];
-            return To(next, [.. answer, new Effect.Publish(done), .. more, new Effect.Resume()]);
-        }
+            (null, null) => To(next, new Effect.Publish(done)),
+            (null, _) => To(next, new Effect.Publish(done), more),
+            (_, null) => To(next, new Effect.Reply(ReplyTo, done), new Effect.Publish(done)),
+            _ => To(next, new Effect.Reply(ReplyTo, done), new Effect.Publish(done), more),
+        };
     }
 
     public DmaRegionPhase Phase => this switch
@@ -118,11 +119,11 @@ internal abstract record DmaRegionState
         (Busy busy, DmaMapping.Done done) => busy.Finish(done, policy),
         (Busy busy, Refused refused) => busy.Fail(refused),
         (Busy busy, DmaProtocol.SessionLost { Command: not null } lost) => busy.Lose(lost),
-        (Busy, ICommand or Adding or MemoryGone or PieceGone or SessionBegun or DmaProtocol.SessionLost) => Stay(new Effect.Defer()),
+        (Busy, ICommand or Adding or MemoryGone or PieceGone or SessionBegun or DmaProtocol.SessionLost) => Stay(Effect.Defer.Instance),
 
         (Mapped or Waiting or Detached { Pieces: [], Lost: [] }, Adding adding) => Ask(new Operation.Add(adding.Pieces), adding.Command, sender, new DmaMapping.Add(Wire(adding.Pieces))),
         (Mapped or Waiting, RemovePieces remove) => Remove(remove, sender),
-        (Detached or Invalidated, Map map) => Ask(new Operation.MapAll(), map, sender, new DmaMapping.Add(Wire([.. Pieces, .. Lost]))),
+        (Detached or Invalidated, Map map) => Ask(new Operation.MapAll(), map, sender, new DmaMapping.Add(Wire(All(Pieces, Lost)))),
         (Mapped or Waiting, Unmap unmap) => Ask(new Operation.UnmapAll(), unmap, sender, new DmaMapping.Remove(RangesOf(Pieces))),
         (Mapped or Waiting, Release release) => Ask(new Operation.Release(), release, sender, new DmaMapping.Remove(RangesOf(Pieces))),
         (Detached or Invalidated, Release) => Stay(new Effect.Reply(sender, new Released()), new Effect.Stop()),
@@ -138,9 +139,11 @@ internal abstract record DmaRegionState
         _ => Stay(new Effect.Unhandled(message)),
     };
 
-    public static IReadOnlyList<IovaRange> RangesOf(IReadOnlyList<RegionPiece> pieces) => [.. pieces.Select(p => p.Mapping.Range)];
+    public static IReadOnlyList<IovaRange> RangesOf(IReadOnlyList<RegionPiece> pieces) => PieceSet.Of(pieces).Ranges;
 
-    private static IReadOnlyList<DmaPiece> Wire(IReadOnlyList<RegionPiece> pieces) => [.. pieces.Select(p => p.Mapping)];
+    private static IReadOnlyList<DmaPiece> Wire(IReadOnlyList<RegionPiece> pieces) => PieceSet.Of(pieces).Mappings;
+
+    private static PieceSet All(IReadOnlyList<RegionPiece> pieces, IReadOnlyList<RegionPiece> lost) => PieceSet.Of(pieces).With(lost);
 
     private Description Describe() =>
         new(Phase, RangesOf(Pieces), Pieces.Aggregate(0UL, (sum, p) => sum + p.Mapping.Host.Size), RangesOf(Lost));
@@ -150,18 +153,26 @@ internal abstract record DmaRegionState
 
     private Step Remove(RemovePieces remove, IActorRef sender)
     {
-        if (remove.Ranges is null || remove.Ranges.Distinct().Count() < remove.Ranges.Count)
+        if (remove.Ranges is null)
             return Stay(new Effect.Reply(sender, new Refused(remove, Errno.EINVAL, "A piece is named twice, or no list is given", "Name each piece once.")));
-        var unknown = remove.Ranges.Where(range => !Pieces.Any(p => p.Mapping.Range == range)).ToList();
-        if (unknown.Count > 0)
+        var pieces = PieceSet.Of(Pieces);
+        var named = new RegionPiece[remove.Ranges.Count];
+        for (int i = 0; i < named.Length; i++)
         {
-            return Stay(new Effect.Reply(sender, new Refused(
-                remove,
-                Errno.ENOENT,
-                $"{unknown[0]} is no piece of this region",
-                "Name whole pieces, as PiecesAdded and Describe give them.")));
+            if (pieces.Find(remove.Ranges[i]) is not { } piece)
+            {
+                return Stay(new Effect.Reply(sender, new Refused(
+                    remove,
+                    Errno.ENOENT,
+                    $"{remove.Ranges[i]} is no piece of this region",
+                    "Name whole pieces, as PiecesAdded and Describe give them.")));
+            }
+            named[i] = piece;
         }
-        return Ask(new Operation.Remove(remove.Ranges), remove, sender, new DmaMapping.Remove(remove.Ranges));
+        var going = new PieceSet(named);
+        return going.HasOneTwice
+            ? Stay(new Effect.Reply(sender, new Refused(remove, Errno.EINVAL, "A piece is named twice, or no list is given", "Name each piece once.")))
+            : Ask(new Operation.Remove(remove.Ranges, going), remove, sender, new DmaMapping.Remove(remove.Ranges));
     }
 
     private Step Invalidate(Func<RegionPiece, bool> isTouched, InvalidationCause cause)
@@ -183,19 +194,24 @@ internal abstract record DmaRegionState
     // A region that has lost its last piece is Invalidated; one that still has some stays what it was.
     private static DmaRegionState Without(DmaRegionState state, IReadOnlyList<RegionPiece> gone, bool keepLost)
     {
-        IReadOnlyList<RegionPiece> left = [.. state.Pieces.Except(gone)];
-        IReadOnlyList<RegionPiece> lost = keepLost ? [.. state.Lost, .. gone] : state.Lost;
+        var left = PieceSet.Of(state.Pieces).Without(gone);
+        var lost = keepLost ? PieceSet.Of(state.Lost).With(gone) : state.Lost;
         return left.Count == 0 && lost.Count > 0 ? new Invalidated { Lost = lost } : state with { Pieces = left, Lost = lost };
     }
 
-    private Step Stay(params ReadOnlySpan<Effect> effects) => new(this, [.. effects]);
+    private Step Stay(params Effect[] effects) => new(this, effects);
 
-    private static Step To(DmaRegionState next, params ReadOnlySpan<Effect> effects) => new(next, [.. effects]);
+    private static Step To(DmaRegionState next, params Effect[] effects) => new(next, effects);
 
-    internal readonly record struct Step(DmaRegionState Next, IReadOnlyList<Effect> Effects);
+    internal readonly record struct Step(DmaRegionState Next, Effect[] Effects);
 
-    /// <summary>Part of a memory and where the device sees it.</summary>
-    internal sealed record RegionPiece(DmaMemory Memory, DmaPiece Mapping);
+    /// <summary>Part of a memory and where the device sees it; one and the same for as long as it belongs to its region.</summary>
+    internal sealed class RegionPiece(DmaMemory memory, DmaPiece mapping)
+    {
+        public DmaMemory Memory => memory;
+
+        public DmaPiece Mapping => mapping;
+    }
 
     /// <summary>Pieces whose IOVAs have been reserved, about to be mapped.</summary>
     internal sealed record Adding(AddPieces Command, IReadOnlyList<RegionPiece> Pieces);
@@ -214,7 +230,7 @@ internal abstract record DmaRegionState
     {
         public sealed record Add(IReadOnlyList<RegionPiece> Pieces) : Operation;
 
-        public sealed record Remove(IReadOnlyList<IovaRange> Ranges) : Operation;
+        public sealed record Remove(IReadOnlyList<IovaRange> Ranges, IReadOnlyList<RegionPiece> Pieces) : Operation;
 
         public sealed record MapAll : Operation;
 
@@ -243,11 +259,11 @@ internal abstract record DmaRegionState
         /// <summary>Pieces that never came to belong to the region: their IOVAs are free, their memory stays its sender's.</summary>
         public sealed record Forget(IReadOnlyList<RegionPiece> Pieces) : Effect;
 
-        /// <summary>Keeps the message until the request under way is answered.</summary>
-        public sealed record Defer : Effect;
-
-        /// <summary>Lets what was deferred come again.</summary>
-        public sealed record Resume : Effect;
+        /// <summary>Keeps the message until the request under way is answered; what was kept comes before anything newer.</summary>
+        public sealed record Defer : Effect
+        {
+            public static readonly Defer Instance = new();
+        }
 
         public sealed record Stop : Effect;
 

@@ -13,11 +13,11 @@ internal sealed class IovaAllocator
     private readonly Lock _sync = new();
     private readonly IommuInfo _iommu;
     private readonly IovaRange[] _aperture;
-    private readonly SortedList<ulong, IovaRange> _taken = []; // by start; they never overlap
+    private readonly SortedRanges<object?> _taken = new();
 
     // Where the search may begin, by alignment: nothing of at least this size is free below. Keeps a run of equal
     // allocations from searching what is full again and again.
-    private readonly Dictionary<ulong, (ulong Size, ulong From)> _full = [];
+    private readonly (ulong Size, ulong From)[] _full = new (ulong, ulong)[64]; // by the alignment's bit; size 0: nothing is known
 
     public IovaAllocator(IommuInfo iommu)
     {
@@ -31,7 +31,7 @@ internal sealed class IovaAllocator
         get
         {
             lock (_sync)
-                return [.. _taken.Values];
+                return [.. _taken.All.Select(taken => taken.Range)];
         }
     }
 
@@ -47,9 +47,10 @@ internal sealed class IovaAllocator
             {
                 if (FirstFit(size, alignment) is { } found)
                 {
-                    _taken.Add(found.Start, found);
-                    if (!_full.TryGetValue(alignment, out var full) || size <= full.Size)
-                        _full[alignment] = (size, found.Start);
+                    _taken.Add(found, null);
+                    ref var full = ref _full[BitOperations.Log2(alignment)];
+                    if (full.Size == 0 || size <= full.Size)
+                        full = (size, found.Start);
                     return found;
                 }
 
@@ -68,13 +69,27 @@ internal sealed class IovaAllocator
             throw new PciException(Errno.EINVAL, $"IOVA 0x{range.Start:x} is not a multiple of the IOMMU's page size 0x{_iommu.Alignment:x}", "Align it.");
         if (range.Last < range.Start)
             throw new PciException(Errno.EOVERFLOW, $"IOVA 0x{range.Start:x} and 0x{range.Size:x} bytes wrap around the end of the address space", "Use a lower IOVA or a smaller size.");
-        if (!_aperture.Any(a => a.Contains(range)))
+        if (!IsInAperture(range))
             throw new PciException(Errno.EINVAL, $"IOVA {range} is outside the aperture {string.Join(", ", _aperture)}", "Choose an IOVA inside one of these ranges.");
         lock (_sync)
         {
             if (Meets(range) is { } met)
                 throw new PciException(Errno.EEXIST, $"IOVA {range} overlaps {met}, which is taken", "Release that first or choose another IOVA.");
-            _taken.Add(range.Start, range);
+            _taken.Add(range, null);
+        }
+    }
+
+    /// <summary>Takes exactly this range, if nothing stands in the way.</summary>
+    public bool TryReserve(IovaRange range)
+    {
+        if (range.Size == 0 || ((range.Start | range.Size) & (_iommu.Alignment - 1)) != 0 || range.Last < range.Start || !IsInAperture(range))
+            return false;
+        lock (_sync)
+        {
+            if (Meets(range) is not null)
+                return false;
+            _taken.Add(range, null);
+            return true;
         }
     }
 
@@ -84,34 +99,34 @@ internal sealed class IovaAllocator
     {
         lock (_sync)
         {
-            if (!_taken.TryGetValue(range.Start, out var taken))
+            if (!_taken.TryGet(range.Start, out var taken))
                 throw new PciException(Errno.ENOENT, $"No range that was taken begins at IOVA 0x{range.Start:x}", "Release a range once, as it was taken.");
-            if (taken.Size != range.Size)
-                throw new PciException(Errno.EINVAL, $"The range at IOVA 0x{range.Start:x} has 0x{taken.Size:x} bytes, not 0x{range.Size:x}", "Release exactly what was taken.");
-            int index = _taken.IndexOfKey(range.Start);
-            ulong gap = index == 0 ? 0 : _taken.GetValueAtIndex(index - 1).Last + 1;
-            _taken.RemoveAt(index);
-            foreach (var (alignment, full) in _full.ToArray())
-                _full[alignment] = (full.Size, Math.Min(full.From, gap));
+            if (taken.Range.Size != range.Size)
+                throw new PciException(Errno.EINVAL, $"The range at IOVA 0x{range.Start:x} has 0x{taken.Range.Size:x} bytes, not 0x{range.Size:x}", "Release exactly what was taken.");
+            ulong gap = _taken.TryLast(range.Start, out var below) ? below.Last + 1 : 0;
+            _taken.Remove(range.Start);
+            foreach (ref var full in _full.AsSpan())
+                full.From = Math.Min(full.From, gap);
         }
     }
 
     private IovaRange? FirstFit(ulong size, ulong alignment)
     {
-        ulong from = _full.TryGetValue(alignment, out var full) && size >= full.Size ? full.From : _iommu.Alignment;
+        var full = _full[BitOperations.Log2(alignment)];
+        ulong from = full.Size > 0 && size >= full.Size ? full.From : _iommu.Alignment;
         foreach (var range in _aperture)
         {
             ulong start = Math.Max(range.Start, Math.Max(from, _iommu.Alignment));
-            for (int next = After(start); ; next++)
+            for (var next = _taken.From(start); ; next.MoveNext())
             {
                 // An end of 2^64 is written as 0; comparisons go by the last byte.
                 ulong aligned = (start + alignment - 1) & ~(alignment - 1);
                 if (aligned < start || aligned > range.Last || range.Last - aligned < size - 1)
                     break;
                 var candidate = new IovaRange(aligned, size);
-                if (next >= _taken.Count || candidate.Last < _taken.GetKeyAtIndex(next))
+                if (next.IsAtEnd || candidate.Last < next.Range.Start)
                     return candidate;
-                start = _taken.GetValueAtIndex(next).Last + 1;
+                start = next.Range.Last + 1;
                 if (start == 0)
                     break;
             }
@@ -120,26 +135,17 @@ internal sealed class IovaAllocator
         return null;
     }
 
-    // Index of the first taken range that ends at or after an IOVA.
-    private int After(ulong iova)
+    private IovaRange? Meets(IovaRange range) => _taken.TryFirst(range.Start, out var met) && met.Range.Overlaps(range) ? met.Range : null;
+
+    private bool IsInAperture(IovaRange range)
     {
-        int low = 0, high = _taken.Count;
-        while (low < high)
+        foreach (var part in _aperture)
         {
-            int middle = (low + high) / 2;
-            if (_taken.GetValueAtIndex(middle).Last < iova)
-                low = middle + 1;
-            else
-                high = middle;
+            if (part.Contains(range))
+                return true;
         }
 
-        return low;
-    }
-
-    private IovaRange? Meets(IovaRange range)
-    {
-        int index = After(range.Start);
-        return index < _taken.Count && _taken.GetValueAtIndex(index).Overlaps(range) ? _taken.GetValueAtIndex(index) : null;
+        return false;
     }
 
     private void CheckSize(ulong size)

@@ -9,13 +9,26 @@ namespace Riser.Actors.Reactor;
 /// </summary>
 internal sealed class BlockingExecutor(Config config, IDispatcherPrerequisites prerequisites) : ExecutorServiceConfigurator(config, prerequisites)
 {
-    public override ExecutorService Produce(string id) => new Service(id, new BlockingThreads("riser-session", BlockingSettings.From(Config), TimeProvider.System));
+    public override ExecutorService Produce(string id) => new BlockingService(id, SessionThreads.For(Prerequisites.Settings.System, id), isPrompt: false);
+}
 
-    private sealed class Service(string id, BlockingThreads threads) : ExecutorService(id)
+/// <summary>
+/// <c>executor = "Riser.Actors.Reactor.PromptExecutor, Riser.Actors"</c>: a dispatcher for actors that never block, on the threads of
+/// the dispatcher that <c>threads-of</c> names. What such an actor tells another one there is run next, on the same thread.
+/// </summary>
+internal sealed class PromptExecutor(Config config, IDispatcherPrerequisites prerequisites) : ExecutorServiceConfigurator(config, prerequisites)
+{
+    public override ExecutorService Produce(string id) =>
+        new BlockingService(id, SessionThreads.For(Prerequisites.Settings.System, Config.GetString("threads-of")), isPrompt: true);
+}
+
+/// <summary>The dispatcher's side of <see cref="BlockingThreads"/>.</summary>
+internal sealed class BlockingService(string id, BlockingThreads threads, bool isPrompt) : ExecutorService(id)
+{
+    public override void Execute(IRunnable run) => threads.Run(run, isPrompt);
+
+    // The threads belong to the system and not to one dispatcher, which Akka.NET shuts down whenever its last actor ends.
+    public override void Shutdown()
     {
-        public override void Execute(IRunnable run) => threads.Run(run);
-
-        // Akka.NET does this whenever the dispatcher's last actor has ended, and makes a new service when there is one again.
-        public override void Shutdown() => threads.Dispose();
     }
 }

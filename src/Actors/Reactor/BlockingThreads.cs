@@ -6,11 +6,22 @@ namespace Riser.Actors.Reactor;
 /// Threads for work that blocks: started when no idle one is there, ended when they were idle for a while. Work that hangs
 /// in the kernel stalls: it keeps its thread, but no longer counts against the most there may be, so that hung sessions
 /// never starve the others. Thread-safe.
+/// <para>
+/// Prompt work never blocks. The last thing that prompt work gives the threads is kept for its own thread, which runs it next: a chain of
+/// actors that hand one command on costs no hand-over between threads. Work that may block gives it away before it does
+/// (<see cref="Release"/>), and may itself begin to be prompt once it is past that (<see cref="Keep"/>).
+/// </para>
 /// </summary>
 internal sealed class BlockingThreads : IDisposable
 {
+    /// <summary>How much a thread runs of its own in a row while others wait.</summary>
+    private const int LongestChain = 64;
+
+    [ThreadStatic]
+    private static Worker? t_me;
+
     private readonly Lock _gate = new(); // everything below
-    private readonly Queue<IRunnable> _queue = new(); // empty while a thread is idle
+    private readonly Queue<Item> _queue = new(); // empty while a thread is idle
     private readonly List<Worker?> _workers = []; // by the number in their name
     private readonly List<Worker> _idle = []; // the last to come is the first to go, so that the others can end
     private readonly string _name;
@@ -46,27 +57,59 @@ internal sealed class BlockingThreads : IDisposable
     private bool MayStart => _count - _stalled < _settings.MaxThreads;
 
     /// <summary>Runs <paramref name="work"/> on one of the threads, first come, first served; after disposal too.</summary>
-    public void Run(IRunnable work)
+    /// <param name="work">What to run.</param>
+    /// <param name="isPrompt">It never blocks.</param>
+    public void Run(IRunnable work, bool isPrompt = false)
+    {
+        Item? shared = new Item(work, isPrompt);
+        if (t_me is { Keeps: true } me && me.Owner == this)
+            shared = me.Put(shared.Value);
+        if (shared is { } item)
+            Share(item);
+    }
+
+    /// <summary>Before a call that may block: what was kept for this thread goes to the others. Nothing on other threads.</summary>
+    public static void Release()
+    {
+        if (t_me is not { } me)
+            return;
+        me.Keeps = false;
+        if (me.Take() is { } kept)
+            me.Owner.Share(kept);
+    }
+
+    /// <summary>The work that runs now does not block any more, unless it says so with <see cref="Release"/>.</summary>
+    public static void Keep()
+    {
+        if (t_me is { } me)
+            me.Keeps = true;
+    }
+
+    private void Share(Item work)
     {
         lock (_gate)
+            ShareLocked(work);
+    }
+
+    private void ShareLocked(Item work)
+    {
+        if (_idle.Count > 0)
         {
-            if (_idle.Count > 0)
-            {
-                var worker = _idle[^1];
-                _idle.RemoveAt(_idle.Count - 1);
-                Give(worker, work);
-                worker.Awaken.Release();
-            }
-            else if (MayStart)
-            {
-                Start(work);
-            }
-            else
-            {
-                _queue.Enqueue(work);
-                if (_queue.Count == 1)
-                    Arm();
-            }
+            var worker = _idle[^1];
+            _idle.RemoveAt(_idle.Count - 1);
+            Give(worker, work);
+            ArmFor(worker);
+            worker.Awaken.Release();
+        }
+        else if (MayStart)
+        {
+            Start(work);
+        }
+        else
+        {
+            _queue.Enqueue(work);
+            if (_queue.Count == 1)
+                Arm();
         }
     }
 
@@ -80,7 +123,7 @@ internal sealed class BlockingThreads : IDisposable
         }
     }
 
-    private void Start(IRunnable work)
+    private void Start(Item work)
     {
         int number = _workers.IndexOf(null);
         if (number < 0)
@@ -89,22 +132,26 @@ internal sealed class BlockingThreads : IDisposable
             _workers.Add(null);
         }
 
-        var worker = new Worker(number);
+        var worker = new Worker(this, number);
         Give(worker, work);
         var thread = new Thread(() => Work(worker)) { Name = $"{_name}-{number}", IsBackground = true };
         thread.Start(); // throws when the process may have no more threads: before anything was changed
         _workers[number] = worker;
         _count++;
+        ArmFor(worker);
     }
 
-    private void Give(Worker worker, IRunnable work)
+    private void Give(Worker worker, Item work)
     {
-        worker.Work = work;
+        worker.Work = work.Runnable;
+        worker.IsPrompt = worker.Keeps = work.IsPrompt;
         worker.Since = _time.GetTimestamp();
     }
 
     private void Work(Worker me)
     {
+        t_me = me;
+        int chain = 0;
         while (me.Work is { } work)
         {
             try
@@ -118,6 +165,13 @@ internal sealed class BlockingThreads : IDisposable
                 _fail($"{Thread.CurrentThread.Name}: {escaped.GetType()} escaped while running a mailbox: {escaped.Message}", escaped);
             }
 
+            if (chain++ < LongestChain && !me.IsStalled && me.Take() is { } kept)
+            {
+                Give(me, kept);
+                continue;
+            }
+
+            chain = 0;
             if (!Next(me))
                 me.Awaken.Wait();
         }
@@ -138,11 +192,15 @@ internal sealed class BlockingThreads : IDisposable
             }
 
             bool tooMany = _count - _stalled > _settings.MaxThreads; // it comes back from a stall, and its place is taken
-            if (!tooMany && _queue.TryDequeue(out var work))
+            if (me.Take() is { } kept)
             {
-                Give(me, work);
-                return true;
+                if (!tooMany && _queue.Count == 0)
+                    return Go(me, kept);
+                ShareLocked(kept); // behind those who have waited longer
             }
+
+            if (!tooMany && _queue.TryDequeue(out var work))
+                return Go(me, work);
 
             if (tooMany || _disposed)
             {
@@ -157,22 +215,35 @@ internal sealed class BlockingThreads : IDisposable
         }
     }
 
+    private bool Go(Worker me, Item work)
+    {
+        Give(me, work);
+        ArmFor(me);
+        return true;
+    }
+
     private void Look()
     {
         lock (_gate)
         {
             _due = long.MaxValue;
+            List<IRunnable> kept = [];
             foreach (var worker in _workers)
             {
                 if (worker is { Work: not null, IsStalled: false } && _time.GetElapsedTime(worker.Since) >= _settings.StallAfter)
                 {
                     worker.IsStalled = true;
                     _stalled++;
+                    if (worker.Steal() is { } stolen)
+                        kept.Add(stolen);
                 }
             }
 
-            while (MayStart && _queue.TryDequeue(out var work))
-                Start(work);
+            foreach (var work in kept) // of work that was not as prompt as it said
+                ShareLocked(new(work, IsPrompt: false));
+
+            while (MayStart && _queue.TryDequeue(out var waiting))
+                Start(waiting);
             EndIdle(_idle.TakeWhile(worker => _time.GetElapsedTime(worker.Since) >= _settings.IdleTimeout).Count());
             Arm();
         }
@@ -196,8 +267,21 @@ internal sealed class BlockingThreads : IDisposable
         _count--;
     }
 
+    // Prompt work may keep something from the others: should it stall, somebody has to look.
+    private void ArmFor(Worker worker)
+    {
+        if (worker is { Work: not null, IsPrompt: true })
+            ArmAt(worker.Since, _settings.StallAfter);
+    }
+
     private void Arm()
     {
+        foreach (var worker in _workers)
+        {
+            if (worker is { IsStalled: false })
+                ArmFor(worker);
+        }
+
         if (_queue.Count > 0)
         {
             foreach (var worker in _workers)
@@ -221,12 +305,25 @@ internal sealed class BlockingThreads : IDisposable
         _timer.Change(wait > TimeSpan.FromMilliseconds(1) ? wait : TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
     }
 
-    private sealed class Worker(int number)
+    private readonly record struct Item(IRunnable Runnable, bool IsPrompt);
+
+    private sealed class Worker(BlockingThreads owner, int number)
     {
+        // What it runs next. Only its own thread puts something there; a look at those that stall may take it away.
+        private IRunnable? _next;
+        private bool _nextIsPrompt;
+
+        public BlockingThreads Owner => owner;
+
         public int Number => number;
 
         /// <summary>What it runs; null while it is idle or has to end.</summary>
         public IRunnable? Work { get; set; }
+
+        public bool IsPrompt { get; set; }
+
+        /// <summary>What this thread gives is kept for it. Its own.</summary>
+        public bool Keeps { get; set; }
 
         /// <summary>Since when it has been running its work, or idle: a timestamp.</summary>
         public long Since { get; set; }
@@ -234,5 +331,19 @@ internal sealed class BlockingThreads : IDisposable
         public bool IsStalled { get; set; }
 
         public SemaphoreSlim Awaken { get; } = new(0);
+
+        /// <returns>What was kept before, which is for others now.</returns>
+        public Item? Put(Item next)
+        {
+            var older = Interlocked.Exchange(ref _next, next.Runnable);
+            Item? result = older is null ? null : new(older, _nextIsPrompt);
+            _nextIsPrompt = next.IsPrompt;
+            return result;
+        }
+
+        public Item? Take() => _next is not null && Interlocked.Exchange(ref _next, null) is { } kept ? new(kept, _nextIsPrompt) : null;
+
+        /// <summary>For another thread.</summary>
+        public IRunnable? Steal() => Interlocked.Exchange(ref _next, null);
     }
 }

@@ -151,6 +151,146 @@ public sealed class BlockingThreadsSpecs : TestKit
         Assert.All(names, name => Assert.StartsWith("riser-session-", name));
     }
 
+    [Fact]
+    public void What_prompt_work_gives_runs_next_on_the_same_thread()
+    {
+        using var threads = Threads(max: 4);
+        var names = new List<string>();
+        using var done = new ManualResetEventSlim();
+
+        threads.Run(new ActionRunnable(() => Chain(0)), isPrompt: true);
+
+        done.Await("The chain did not end.");
+        Assert.Equal(Enumerable.Repeat("spec-block-0", 201), names);
+        Assert.Equal(1, threads.Count.All);
+
+        void Chain(int link)
+        {
+            names.Add(Thread.CurrentThread.Name!);
+            if (link < 200)
+                threads.Run(new ActionRunnable(() => Chain(link + 1)), isPrompt: true);
+            else
+                done.Set();
+        }
+    }
+
+    [Fact]
+    public void What_prompt_work_gives_besides_its_last_goes_to_other_threads()
+    {
+        using var threads = Threads(max: 4);
+        using var inside = new ManualResetEventSlim();
+        using var ran = new ManualResetEventSlim();
+        threads.Run(
+            new ActionRunnable(() =>
+            {
+                threads.Run(new ActionRunnable(ran.Set), isPrompt: true);
+                threads.Run(new ActionRunnable(() => { }), isPrompt: true);
+                inside.Await("The first did not run while its giver was busy.");
+            }),
+            isPrompt: true);
+
+        ran.Await("It waits for its giver.");
+        inside.Set();
+    }
+
+    [Fact]
+    public void What_is_kept_goes_to_another_thread_before_its_giver_blocks()
+    {
+        using var threads = Threads(max: 4);
+        using var ran = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        threads.Run(
+            new ActionRunnable(() =>
+            {
+                threads.Run(new ActionRunnable(ran.Set));
+                BlockingThreads.Release();
+                release.Wait();
+            }),
+            isPrompt: true);
+
+        ran.Await("It waits behind a call that blocks.");
+        release.Set();
+    }
+
+    [Fact]
+    public void Work_that_may_block_keeps_only_what_it_gives_after_it_said_so()
+    {
+        using var threads = Threads(max: 4);
+        using var ran = new ManualResetEventSlim();
+        using var done = new ManualResetEventSlim();
+        string? kept = null;
+        threads.Run(new ActionRunnable(() =>
+        {
+            threads.Run(new ActionRunnable(ran.Set));
+            ran.Await("It waits for work that may block.");
+            BlockingThreads.Keep();
+            threads.Run(new ActionRunnable(() =>
+            {
+                kept = Thread.CurrentThread.Name;
+                done.Set();
+            }));
+        }));
+
+        done.Await("What was kept did not run.");
+        Assert.Equal("spec-block-0", kept);
+    }
+
+    [Fact]
+    public void What_is_kept_is_taken_from_prompt_work_that_stalls()
+    {
+        using var threads = Threads(max: 4);
+        using var ran = new ManualResetEventSlim();
+        using var given = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        threads.Run(
+            new ActionRunnable(() =>
+            {
+                threads.Run(new ActionRunnable(ran.Set), isPrompt: true);
+                given.Set();
+                release.Wait(); // it breaks its promise
+            }),
+            isPrompt: true);
+        given.Await("The work did not start.");
+        Assert.False(ran.IsSet);
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        ran.Await("It waits for work that stalls.");
+        release.Set();
+    }
+
+    [Fact]
+    public void Chain_lets_those_run_who_wait_when_all_threads_are_busy()
+    {
+        using var threads = Threads(max: 1);
+        using var started = new ManualResetEventSlim();
+        using var ran = new ManualResetEventSlim();
+        bool stop = false;
+        threads.Run(new ActionRunnable(Chain), isPrompt: true);
+        started.Await("The chain did not start.");
+
+        threads.Run(new ActionRunnable(ran.Set));
+
+        ran.Await("The chain starves the others.");
+        Volatile.Write(ref stop, true);
+
+        void Chain()
+        {
+            started.Set();
+            if (!Volatile.Read(ref stop))
+                threads.Run(new ActionRunnable(Chain), isPrompt: true);
+        }
+    }
+
+    [Fact]
+    public void Device_dispatcher_runs_actors_on_the_session_dispatchers_threads()
+    {
+        EpollReactor.For(Sys);
+        Sys.ActorOf(Props.Create(() => new Named()).WithDispatcher("riser.device-dispatcher")).Tell("who", TestActor);
+
+        Assert.StartsWith("riser-session-", ExpectMsg<string>(Patience));
+    }
+
     private static BlockingSettings Settings(int max) => new(max, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
 
     private BlockingThreads Threads(int max) => new("spec-block", Settings(max), _time);
@@ -192,5 +332,10 @@ public sealed class BlockingThreadsSpecs : TestKit
             barrier.SignalAndWait(Patience);
             Sender.Tell(Thread.CurrentThread.Name!);
         });
+    }
+
+    private sealed class Named : ReceiveActor
+    {
+        public Named() => Receive<string>(_ => Sender.Tell(Thread.CurrentThread.Name!));
     }
 }

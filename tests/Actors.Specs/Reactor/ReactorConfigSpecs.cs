@@ -139,6 +139,16 @@ public sealed class ReactorConfigSpecs
         Assert.Contains($"riser.reactor.{key} is '{value}'", refused.Message);
     }
 
+    [Fact]
+    public void Device_dispatcher_uses_the_session_dispatchers_threads_by_default()
+    {
+        var dispatcher = Defaults.GetConfig("device-dispatcher");
+        Assert.Equal("Dispatcher", dispatcher.GetString("type"));
+        Assert.Equal(typeof(PromptExecutor), Type.GetType(dispatcher.GetString("executor")));
+        Assert.Equal("riser.session-dispatcher", dispatcher.GetString("threads-of"));
+        Assert.Equal(32, dispatcher.GetInt("throughput"));
+    }
+
     [Theory]
     [InlineData("max-threads", "0")]
     [InlineData("stall-after", "0s")]

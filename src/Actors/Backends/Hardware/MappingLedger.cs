@@ -8,7 +8,7 @@ namespace Riser.Actors.Backends.Hardware;
 /// <param name="limit">Whose parameter dma_entry_limit is: the kernel module that maps.</param>
 internal sealed class MappingLedger(IommuInfo iommu, string limit)
 {
-    private readonly List<Entry> _entries = []; // by IOVA, never overlapping
+    private readonly SortedRanges<object> _entries = new(); // whose each is
 
     public int Count => _entries.Count;
 
@@ -23,13 +23,7 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
                 throw Overlap(piece.Range, $"{other}, which is mapped");
         }
 
-        var ordered = pieces.Select(p => p.Range).OrderBy(r => r.Start).ToArray();
-        for (int i = 1; i < ordered.Length; i++)
-        {
-            if (ordered[i].Overlaps(ordered[i - 1]))
-                throw Overlap(ordered[i], $"{ordered[i - 1]} of the same call");
-        }
-
+        CheckAmongThemselves(pieces);
         if (pieces.Count > iommu.MaxMappings - Count)
         {
             throw new PciException(
@@ -39,28 +33,44 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
         }
     }
 
-    public void Add(object owner, IovaRange range) => _entries.Insert(~Search(range.Start), new(range, owner));
+    public void Add(object owner, IovaRange range) => _entries.Add(range, owner);
 
-    public void Remove(IovaRange range) => _entries.RemoveAt(Search(range.Start));
+    public void Remove(IovaRange range) => _entries.Remove(range.Start);
 
     /// <summary>Refuses anything but exactly one earlier piece of this owner.</summary>
     /// <exception cref="PciException">ENOENT or EINVAL.</exception>
     public void CheckExact(object owner, IovaRange range)
     {
-        int at = Search(range.Start);
-        if (at < 0 || !ReferenceEquals(_entries[at].Owner, owner))
+        bool isThere = _entries.TryGet(range.Start, out var found);
+        if (!isThere || !ReferenceEquals(found.Value, owner))
         {
             throw new PciException(
                 Errno.ENOENT,
-                at < 0 ? $"Nothing is mapped at IOVA 0x{range.Start:x}" : $"What is mapped at IOVA 0x{range.Start:x} belongs to another function of the group",
+                isThere ? $"What is mapped at IOVA 0x{range.Start:x} belongs to another function of the group" : $"Nothing is mapped at IOVA 0x{range.Start:x}",
                 "Unmap what this session has mapped, once.");
         }
 
-        if (_entries[at].Range.Size != range.Size)
-            throw new PciException(Errno.EINVAL, $"The piece at IOVA 0x{range.Start:x} has 0x{_entries[at].Range.Size:x} bytes, not 0x{range.Size:x}", "A piece is unmapped whole; give its own size.");
+        if (found.Range.Size != range.Size)
+            throw new PciException(Errno.EINVAL, $"The piece at IOVA 0x{range.Start:x} has 0x{found.Range.Size:x} bytes, not 0x{range.Size:x}", "A piece is unmapped whole; give its own size.");
     }
 
-    public IReadOnlyList<IovaRange> Of(object owner) => [.. _entries.Where(e => ReferenceEquals(e.Owner, owner)).Select(e => e.Range)];
+    public IReadOnlyList<IovaRange> Of(object owner) => [.. _entries.All.Where(e => ReferenceEquals(e.Value, owner)).Select(e => e.Range)];
+
+    // Pieces of one call come in order as a rule, and then there is nothing to sort.
+    private static void CheckAmongThemselves(IReadOnlyList<DmaPiece> pieces)
+    {
+        bool inOrder = true;
+        for (int i = 1; i < pieces.Count && inOrder; i++)
+            inOrder = pieces[i - 1].Range.Last < pieces[i].Iova;
+        if (inOrder)
+            return;
+        var ordered = pieces.Select(p => p.Range).OrderBy(r => r.Start).ToArray();
+        for (int i = 1; i < ordered.Length; i++)
+        {
+            if (ordered[i].Overlaps(ordered[i - 1]))
+                throw Overlap(ordered[i], $"{ordered[i - 1]} of the same call");
+        }
+    }
 
     private void CheckForm(DmaPiece piece)
     {
@@ -71,42 +81,24 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
             throw Invalid($"Access {(int)piece.Access} of the piece at IOVA 0x{piece.Iova:x} is neither reading nor writing", "Say what the device may do: DeviceReads, DeviceWrites or both.");
         if (piece.Iova > ulong.MaxValue - (piece.Host.Size - 1) || piece.Host.Address > ulong.MaxValue - (piece.Host.Size - 1))
             throw new PciException(Errno.EOVERFLOW, $"0x{piece.Host.Size:x} bytes from IOVA 0x{piece.Iova:x} or address 0x{piece.Host.Address:x} wrap around", "Choose a lower IOVA or a smaller size.");
-        if (!iommu.Aperture.Any(a => a.Contains(piece.Range)))
+        if (!IsInAperture(piece.Range))
             throw Invalid($"{piece.Range} is not inside the aperture {string.Join(", ", iommu.Aperture)}", "Choose an IOVA inside one of these ranges.");
     }
 
-    private IovaRange? Overlapping(IovaRange range)
+    private bool IsInAperture(IovaRange range)
     {
-        int at = Search(range.Start);
-        if (at >= 0)
-            return _entries[at].Range;
-        at = ~at;
-        if (at > 0 && _entries[at - 1].Range.Overlaps(range))
-            return _entries[at - 1].Range;
-        return at < _entries.Count && _entries[at].Range.Overlaps(range) ? _entries[at].Range : null;
-    }
-
-    private int Search(ulong start)
-    {
-        int low = 0, high = _entries.Count - 1;
-        while (low <= high)
+        for (int i = 0; i < iommu.Aperture.Count; i++)
         {
-            int middle = (low + high) >>> 1;
-            ulong found = _entries[middle].Range.Start;
-            if (found == start)
-                return middle;
-            if (found < start)
-                low = middle + 1;
-            else
-                high = middle - 1;
+            if (iommu.Aperture[i].Contains(range))
+                return true;
         }
 
-        return ~low;
+        return false;
     }
+
+    private IovaRange? Overlapping(IovaRange range) => _entries.TryFirst(range.Start, out var found) && found.Range.Overlaps(range) ? found.Range : null;
 
     private static PciException Overlap(IovaRange range, string other) => new(Errno.EEXIST, $"{range} overlaps {other}", "Choose another IOVA, or unmap that first.");
 
     private static PciException Invalid(string why, string fix) => new(Errno.EINVAL, why, fix);
-
-    private readonly record struct Entry(IovaRange Range, object Owner);
 }

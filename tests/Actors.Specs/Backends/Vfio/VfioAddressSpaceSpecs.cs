@@ -79,12 +79,26 @@ public sealed class VfioAddressSpaceSpecs
     [Fact]
     public void Map_refuses_over_the_memory_limit_before_the_kernel_is_asked()
     {
-        var space = new VfioAddressSpace(_kernel, () => new(0, 0, 3 * Page, false));
+        const ulong Large = 1 << 20;
+        int looks = 0;
+        var space = new VfioAddressSpace(_kernel, () => new((ulong)(0 * ++looks), 0, 3 * Large, false));
         space.Join(this);
 
-        Assert.Equal(Errno.ENOMEM, Assert.Throws<PciException>(() => space.Map(this, [Piece(0, 2 * Page), Piece(0x10000, 2 * Page)])).Errno);
+        Assert.Equal(Errno.ENOMEM, Assert.Throws<PciException>(() => space.Map(this, [Piece(0, 2 * Large), Piece(0x1000_0000, 2 * Large)])).Errno);
         Assert.Empty(_kernel.Mapped);
-        space.Map(this, [Piece(0, 3 * Page)]);
+        space.Map(this, [Piece(0, 3 * Large)]);
+        Assert.Equal(2, looks);
+    }
+
+    [Fact]
+    public void Map_of_little_memory_leaves_the_limit_to_the_kernel()
+    {
+        var space = new VfioAddressSpace(_kernel, () => throw new InvalidOperationException("It looked."));
+        space.Join(this);
+
+        space.Map(this, [Piece(0, 2 * Page)]);
+
+        Assert.Single(_kernel.Mapped);
     }
 
     [Fact]
