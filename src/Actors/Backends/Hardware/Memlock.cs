@@ -10,6 +10,9 @@ namespace Riser.Actors.Backends.Hardware;
 /// <param name="Exempt">The process has CAP_IPC_LOCK. In a user namespace that does not count, and the kernel refuses all the same.</param>
 internal sealed record Memlock(ulong Locked, ulong Pinned, ulong? Limit, bool Exempt)
 {
+    /// <summary>From so many bytes on a look is nothing beside pinning them; below, the kernel's own refusal is explained with the same figures.</summary>
+    public const ulong WorthALook = 2 << 20;
+
     private const int CapIpcLock = 14; // linux/capability.h
 
     /// <summary>As it is now.</summary>

@@ -68,7 +68,7 @@ internal sealed class UioAddressSpace
             ulong locks = 0; // buffers were counted when they were made
             foreach (var piece in pieces)
                 locks = checked(locks + (piece.IsBuffer ? 0 : piece.Host.Size));
-            if (locks > 0 && _memlock?.Invoke().Refusal(locks) is { } refusal)
+            if (locks >= Memlock.WorthALook && _memlock?.Invoke().Refusal(locks) is { } refusal)
                 throw refusal;
 
             int done = 0;

@@ -9,10 +9,6 @@ namespace Riser.Actors.Backends.Vfio;
 /// </summary>
 internal sealed class VfioAddressSpace
 {
-    // From so many bytes on, reading /proc/self/status is nothing beside pinning them; below, the kernel's own refusal is explained with
-    // the same figures.
-    private const ulong WorthALook = 2 << 20;
-
     private readonly IVfioContainer _container;
     private readonly Func<Memlock>? _memlock;
     private readonly MappingLedger _ledger;
@@ -72,7 +68,7 @@ internal sealed class VfioAddressSpace
             ulong bytes = 0;
             foreach (var piece in pieces)
                 bytes = checked(bytes + piece.Host.Size);
-            if (bytes >= WorthALook && _memlock?.Invoke().Refusal(bytes) is { } refusal)
+            if (bytes >= Memlock.WorthALook && _memlock?.Invoke().Refusal(bytes) is { } refusal)
                 throw refusal;
 
             int done = 0;
