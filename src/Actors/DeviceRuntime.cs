@@ -49,7 +49,7 @@ public sealed class DeviceRuntime : IExtension
     {
         _ = ReactorSettings.From(riser.GetConfig("reactor"));
         _ = BlockingSettings.From(riser.GetConfig("session-dispatcher"));
-        foreach (string dispatcher in new[] { "reactor-dispatcher", "session-dispatcher" })
+        foreach (string dispatcher in new[] { "reactor-dispatcher", "session-dispatcher", "device-dispatcher" })
         {
             _ = riser.Count("riser", $"{dispatcher}.throughput", 1, int.MaxValue);
             try

@@ -14,12 +14,12 @@ internal sealed class BlockingExecutor(Config config, IDispatcherPrerequisites p
 
 /// <summary>
 /// <c>executor = "Riser.Actors.Reactor.PromptExecutor, Riser.Actors"</c>: a dispatcher for actors that never block, on the threads of
-/// the dispatcher that <c>threads-of</c> names. What such an actor tells another one there is run next, on the same thread.
+/// <c>riser.session-dispatcher</c>. What such an actor tells another one there is run next, on the same thread.
 /// </summary>
 internal sealed class PromptExecutor(Config config, IDispatcherPrerequisites prerequisites) : ExecutorServiceConfigurator(config, prerequisites)
 {
     public override ExecutorService Produce(string id) =>
-        new BlockingService(id, SessionThreads.For(Prerequisites.Settings.System, Config.GetString("threads-of")), isPrompt: true);
+        new BlockingService(id, SessionThreads.For(Prerequisites.Settings.System, "riser.session-dispatcher"), isPrompt: true);
 }
 
 /// <summary>The dispatcher's side of <see cref="BlockingThreads"/>.</summary>

@@ -145,7 +145,6 @@ public sealed class ReactorConfigSpecs
         var dispatcher = Defaults.GetConfig("device-dispatcher");
         Assert.Equal("Dispatcher", dispatcher.GetString("type"));
         Assert.Equal(typeof(PromptExecutor), Type.GetType(dispatcher.GetString("executor")));
-        Assert.Equal("riser.session-dispatcher", dispatcher.GetString("threads-of"));
         Assert.Equal(32, dispatcher.GetInt("throughput"));
     }
 
