@@ -7,10 +7,12 @@ namespace Riser.Host.Reporting;
 internal sealed class ReportTarget : IAsyncDisposable
 {
     private readonly Stream? _stream;
+    private string? _empty; // a file that was made here and has nothing in it yet
 
-    private ReportTarget(Stream? stream, bool takesStandardOutput)
+    private ReportTarget(Stream? stream, bool takesStandardOutput, string? empty = null)
     {
         _stream = stream;
+        _empty = empty;
         TakesStandardOutput = takesStandardOutput;
     }
 
@@ -27,7 +29,8 @@ internal sealed class ReportTarget : IAsyncDisposable
             return new(Console.OpenStandardOutput(), takesStandardOutput: true);
         try
         {
-            return new(new FileStream(where, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read), takesStandardOutput: false);
+            string? made = File.Exists(where) ? null : where;
+            return new(new FileStream(where, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read), takesStandardOutput: false, made);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -39,6 +42,7 @@ internal sealed class ReportTarget : IAsyncDisposable
     {
         if (_stream is null)
             return;
+        _empty = null;
         if (_stream.CanSeek && !TakesStandardOutput)
             _stream.SetLength(0);
         await JsonSerializer.SerializeAsync(_stream, result.Report, ReportJson.Default.Report);
@@ -50,5 +54,7 @@ internal sealed class ReportTarget : IAsyncDisposable
     {
         if (_stream is not null)
             await _stream.DisposeAsync();
+        if (_empty is not null)
+            File.Delete(_empty); // a run that failed has no report
     }
 }
