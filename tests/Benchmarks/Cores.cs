@@ -20,6 +20,16 @@ internal static class Cores
         return new Release();
     }
 
+    /// <summary>Everything on one core, and what wakes there waits until the calling thread sleeps; until disposed on that thread.</summary>
+    public static IDisposable SharedInTurn()
+    {
+        Bind(0, 1);
+        Order(batch: true);
+        if (Floor.floor_batch(0, 0) != 0)
+            throw new RefusalException("The producer's thread could not be given back its place in the order.");
+        return new Release();
+    }
+
     /// <summary>
     /// The calling thread on a core of its own and everything else on the others, until disposed on that thread. Where the scheduler
     /// chooses, a woken thread lands sometimes on the spinning producer's core and sometimes beside it, which differ by far
@@ -52,8 +62,21 @@ internal static class Cores
         }
     }
 
+    private static void Order(bool batch)
+    {
+        foreach (string task in Directory.GetDirectories("/proc/self/task"))
+        {
+            if (Floor.floor_batch(int.Parse(Path.GetFileName(task), CultureInfo.InvariantCulture), batch ? 1 : 0) != 0 && Directory.Exists(task))
+                throw new RefusalException($"Thread {Path.GetFileName(task)} could not be put into its class of the scheduler.");
+        }
+    }
+
     private sealed class Release : IDisposable
     {
-        public void Dispose() => Bind(0, Environment.ProcessorCount);
+        public void Dispose()
+        {
+            Order(batch: false);
+            Bind(0, Environment.ProcessorCount);
+        }
     }
 }

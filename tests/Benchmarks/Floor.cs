@@ -52,6 +52,9 @@ internal static unsafe partial class Floor
     public static partial int floor_bind(int tid, int first, int count);
 
     [LibraryImport(Library)]
+    public static partial int floor_batch(int tid, int batch);
+
+    [LibraryImport(Library)]
     public static partial nint floor_loop_start(MeterBlock* meter, int* fds, int count, int edge, int timeout);
 
     [LibraryImport(Library)]

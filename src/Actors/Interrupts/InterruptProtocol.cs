@@ -4,8 +4,8 @@ using Riser.Actors.Backends;
 namespace Riser.Actors.Interrupts;
 
 /// <summary>
-/// What one can say to a vector, and what it answers. Interrupts themselves arrive as <see cref="InterruptSignal"/>, sent
-/// by the vector. Every command answers its reply, <see cref="Refused"/>, or
+/// What one can say to a vector, and what it answers. Interrupts themselves arrive as <see cref="InterruptSignal"/>, or many together as
+/// <see cref="InterruptSet"/>, sent by the vector. Every command answers its reply, <see cref="Refused"/>, or
 /// <see cref="SessionLost"/> when the session ended while it was under way.
 /// </summary>
 public static class InterruptProtocol
@@ -20,7 +20,11 @@ public static class InterruptProtocol
     /// </summary>
     /// <param name="Subscriber">Null: the sender.</param>
     /// <param name="Counting">Whether <see cref="InterruptSignal.Take"/> counts.</param>
-    public sealed record Subscribe(IActorRef? Subscriber = null, InterruptCounting Counting = InterruptCounting.Exact) : ICommand;
+    /// <param name="Set">
+    /// One message for many vectors: <see cref="InterruptSet"/> arrives instead of <see cref="InterruptSignal"/>. Null: a message for each vector.
+    /// Refused with EBUSY when it is another subscriber's, with ENOSPC when it is full.
+    /// </param>
+    public sealed record Subscribe(IActorRef? Subscriber = null, InterruptCounting Counting = InterruptCounting.Exact, InterruptSet? Set = null) : ICommand;
 
     /// <summary>Ends a subscription. Answers <see cref="Unsubscribed"/>.</summary>
     /// <param name="Subscriber">Null: the sender.</param>

@@ -32,9 +32,7 @@ internal sealed class VectorActor : UntypedActor
                 Refuse(subscribe, "Nobody cannot subscribe", "Name a subscriber, or subscribe as an actor of your own.");
                 break;
             case Subscribe subscribe:
-                var subscriber = subscribe.Subscriber ?? Sender;
-                Context.Watch(subscriber);
-                _channel.Subscribe(subscriber, subscribe.Counting, signal => Sender.Tell(new Subscribed(signal, Describe())));
+                Subscribe(subscribe, subscribe.Subscriber ?? Sender);
                 break;
             case Unsubscribe unsubscribe:
                 Forget(unsubscribe.Subscriber ?? Sender);
@@ -80,6 +78,18 @@ internal sealed class VectorActor : UntypedActor
     }
 
     private void Refuse(ICommand command, string why, string fix) => Sender.Tell(new Refused(command, Errno.EINVAL, why, fix));
+
+    private void Subscribe(Subscribe subscribe, IActorRef subscriber)
+    {
+        if (subscribe.Set?.Reserve(subscriber, _channel) is { } refusal)
+        {
+            Sender.Tell(new Refused(subscribe, refusal.Errno, refusal.Why, refusal.Fix));
+            return;
+        }
+
+        Context.Watch(subscriber);
+        _channel.Subscribe(subscriber, subscribe.Counting, signal => Sender.Tell(new Subscribed(signal, Describe())), subscribe.Set);
+    }
 
     private void Forget(Akka.Actor.IActorRef subscriber)
     {

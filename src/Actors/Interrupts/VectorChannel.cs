@@ -80,7 +80,8 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     /// <param name="subscriber">Who is told.</param>
     /// <param name="counting">Whether it counts.</param>
     /// <param name="answer">Runs before the first signal can be sent, so that the answer to a subscription is what its subscriber hears first.</param>
-    public InterruptSignal Subscribe(IActorRef subscriber, InterruptCounting counting, Action<InterruptSignal>? answer = null)
+    /// <param name="set">With whose message it is told; it does not refuse. Null: with one of its own.</param>
+    public InterruptSignal Subscribe(IActorRef subscriber, InterruptCounting counting, Action<InterruptSignal>? answer = null, InterruptSet? set = null)
     {
         lock (_changing)
         {
@@ -91,9 +92,11 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
             InterruptSignal signal;
             lock (_collecting)
             {
-                signal = new InterruptSignal(this, subscriber, counting, former?.Seen ?? now);
+                signal = new InterruptSignal(this, subscriber, counting, former?.Seen ?? now, set);
                 former?.IsRetired = true;
             }
+            if (former?.Set != set)
+                former?.Set?.Remove(this);
             Volatile.Write(ref _signals, [.. _signals.Where(s => s != former), signal]);
             answer?.Invoke(signal);
             signal.Release();
@@ -109,9 +112,10 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     {
         lock (_changing)
         {
-            int before = _signals.Length;
-            Volatile.Write(ref _signals, [.. _signals.Where(s => !s.Subscriber.Equals(subscriber))]);
-            return _signals.Length < before;
+            var gone = Array.Find(_signals, s => s.Subscriber.Equals(subscriber));
+            Volatile.Write(ref _signals, [.. _signals.Where(s => s != gone)]);
+            gone?.Set?.Remove(this);
+            return gone is not null;
         }
     }
 
@@ -156,7 +160,8 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
 
     internal void ResumeIfSuspended()
     {
-        if (Interlocked.Exchange(ref _suspended, 0) == 1)
+        // Release, before this, was the fence that the look needs.
+        if (Volatile.Read(ref _suspended) == 1 && Interlocked.Exchange(ref _suspended, 0) == 1)
             Resume();
     }
 
@@ -210,8 +215,8 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
             if (signal == except || !signal.TryQueue())
                 continue;
             told = true;
-            Interlocked.Increment(ref _messages);
-            signal.Subscriber.Tell(signal, _sender);
+            if (signal.Send(_sender))
+                Interlocked.Increment(ref _messages);
         }
         return told;
     }

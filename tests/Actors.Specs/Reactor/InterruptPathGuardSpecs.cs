@@ -28,30 +28,35 @@ public sealed class InterruptPathGuardSpecs : TestKit
     }
 
     [Theory]
-    [InlineData(1, InterruptCounting.Exact)]
-    [InlineData(1, InterruptCounting.EdgeOnly)]
-    [InlineData(64, InterruptCounting.Exact)]
-    [InlineData(64, InterruptCounting.EdgeOnly)]
-    public void Interrupt_allocates_nothing_and_stays_on_its_thread(int vectors, InterruptCounting counting)
+    [InlineData(1, InterruptCounting.Exact, false)]
+    [InlineData(1, InterruptCounting.EdgeOnly, false)]
+    [InlineData(64, InterruptCounting.Exact, false)]
+    [InlineData(64, InterruptCounting.EdgeOnly, false)]
+    [InlineData(64, InterruptCounting.Exact, true)]
+    [InlineData(64, InterruptCounting.EdgeOnly, true)]
+    public void Interrupt_allocates_nothing_and_stays_on_its_thread(int vectors, InterruptCounting counting, bool together)
     {
-        using var path = new Path(this, vectors, counting);
+        using var path = new Path(this, vectors, counting, together);
 
         var windows = path.Run(Windows);
 
         Assert.Equal(0, windows.Min(w => w.Bytes)); // one object for each interrupt would be 24 bytes times 12,800 in every window
         Assert.All(windows, w => Assert.Equal(0, w.HandOvers));
-        Assert.All(windows, w => Assert.Equal(Interrupts, w.Messages));
+        Assert.All(windows, w => Assert.Equal(Interrupts, w.Taken));
+        Assert.All(windows, w => Assert.Equal(together ? Interrupts / vectors : Interrupts, w.Messages));
     }
 
     /// <summary>As the kernel counts reads and writes, and the loop its calls of epoll_wait.</summary>
     [Theory]
-    [InlineData(1, InterruptCounting.Exact, 1)]
-    [InlineData(1, InterruptCounting.EdgeOnly, 0)]
-    [InlineData(64, InterruptCounting.Exact, 1)]
-    [InlineData(64, InterruptCounting.EdgeOnly, 0)]
-    public void Interrupt_is_read_once_for_an_exact_count_and_waited_for_once_with_all_that_came_together(int vectors, InterruptCounting counting, int reads)
+    [InlineData(1, InterruptCounting.Exact, false, 1)]
+    [InlineData(1, InterruptCounting.EdgeOnly, false, 0)]
+    [InlineData(64, InterruptCounting.Exact, false, 1)]
+    [InlineData(64, InterruptCounting.EdgeOnly, false, 0)]
+    [InlineData(64, InterruptCounting.Exact, true, 1)]
+    [InlineData(64, InterruptCounting.EdgeOnly, true, 0)]
+    public void Interrupt_is_read_once_for_an_exact_count_and_waited_for_once_with_all_that_came_together(int vectors, InterruptCounting counting, bool together, int reads)
     {
-        using var path = new Path(this, vectors, counting);
+        using var path = new Path(this, vectors, counting, together);
         path.Run(1);
         long waits = _loop.Waits;
         var (readBefore, writtenBefore) = (_thread.Reads, _thread.Writes);
@@ -86,7 +91,7 @@ public sealed class InterruptPathGuardSpecs : TestKit
 
     private static void AssertEach(int expected, long counted, int times) => Assert.InRange(counted, expected * times, (expected * times) + Around);
 
-    private sealed record Window(long Bytes, long HandOvers, long Messages);
+    private sealed record Window(long Bytes, long HandOvers, long Messages, long Taken);
 
     /// <summary>The product's path, from eventfds to one subscriber.</summary>
     private sealed class Path : IDisposable
@@ -95,16 +100,17 @@ public sealed class InterruptPathGuardSpecs : TestKit
         private readonly VectorChannel[] _channels;
         private readonly IActorRef _subscriber;
 
-        public Path(InterruptPathGuardSpecs kit, int vectors, InterruptCounting counting)
+        public Path(InterruptPathGuardSpecs kit, int vectors, InterruptCounting counting, bool together = false)
         {
             _kit = kit;
             var device = DeviceId.Parse("sim:guard");
             _channels = [.. Enumerable.Range(0, vectors).Select(v => new VectorChannel(device, VectorKind.MsiX, v, kit._loop))];
             _subscriber = kit.Sys.ActorOf(Props.Create(() => new Subscriber(_channels, kit.TestActor)).WithDispatcher("riser.reactor-dispatcher"));
+            var set = together ? new InterruptSet(vectors) : null;
             foreach (var channel in _channels)
             {
                 channel.SendAs(_subscriber);
-                channel.Subscribe(_subscriber, counting);
+                channel.Subscribe(_subscriber, counting, set: set);
             }
 
             Run(1); // methods are compiled, queues grow
@@ -127,6 +133,7 @@ public sealed class InterruptPathGuardSpecs : TestKit
     private sealed class Subscriber(VectorChannel[] channels, IActorRef report) : UntypedActor
     {
         private int _messages;
+        private int _taken;
         private int _handOvers;
         private int _thread;
         private long _before;
@@ -135,22 +142,35 @@ public sealed class InterruptPathGuardSpecs : TestKit
         {
             if (_thread != Environment.CurrentManagedThreadId)
                 (_thread, _handOvers) = (Environment.CurrentManagedThreadId, _handOvers + 1);
-            if (message is not InterruptSignal signal)
+            switch (message)
             {
-                (_messages, _handOvers) = (0, 0);
-                _before = GC.GetAllocatedBytesForCurrentThread();
-                SignalAll();
-                return;
+                case InterruptSignal signal:
+                    _messages++;
+                    signal.Take();
+                    Taken();
+                    break;
+                case InterruptSet set:
+                    _messages++;
+                    foreach (var _ in set.Take())
+                        Taken();
+                    break;
+                default:
+                    (_messages, _taken, _handOvers) = (0, 0, 0);
+                    _before = GC.GetAllocatedBytesForCurrentThread();
+                    SignalAll();
+                    break;
             }
+        }
 
-            signal.Take();
-            _messages++;
-            if (_messages == Interrupts)
+        private void Taken()
+        {
+            _taken++;
+            if (_taken == Interrupts)
             {
                 long bytes = GC.GetAllocatedBytesForCurrentThread() - _before; // before the report itself is made
-                report.Tell(new Window(bytes, _handOvers, _messages));
+                report.Tell(new Window(bytes, _handOvers, _messages, _taken));
             }
-            else if (_messages % channels.Length == 0)
+            else if (_taken % channels.Length == 0)
             {
                 SignalAll();
             }

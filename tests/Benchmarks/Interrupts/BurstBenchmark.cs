@@ -33,7 +33,9 @@ internal sealed class BurstBenchmark : IBenchmark
             new LoopChannel(vectors, node.Reactor) { Variant = "C# System.Threading.Channels" },
             new VectorSubscribers(node.System, vectors, InterruptCounting.Exact) { Variant = "one actor on the reactor, exact", Goals = exact },
             new VectorSubscribers(node.System, vectors, InterruptCounting.EdgeOnly) { Variant = "one actor on the reactor, edge-only", Goals = edgeOnly },
-            new VectorSubscribers(adaptive.System, vectors, InterruptCounting.Exact) { Variant = "the same, polls as by default, exact", Goals = new() },
+            new VectorSubscribers(node.System, vectors, InterruptCounting.Exact, oneMessage: true) { Variant = "one message for all (InterruptSet), exact", Goals = exact },
+            new VectorSubscribers(node.System, vectors, InterruptCounting.EdgeOnly, oneMessage: true) { Variant = "one message for all (InterruptSet), edge-only", Goals = edgeOnly },
+            new VectorSubscribers(adaptive.System, vectors, InterruptCounting.Exact) { Variant = "one actor on the reactor, polls as by default, exact", Goals = new() },
             new VectorSubscribers(node.System, vectors, InterruptCounting.Exact, actorEach: true) { Variant = "an actor for each vector, exact", Goals = new() },
             new VectorSubscribers(node.System, vectors, InterruptCounting.Exact, onReactor: false) { Variant = "one actor on Akka's default dispatcher, exact" },
         ];
@@ -41,6 +43,7 @@ internal sealed class BurstBenchmark : IBenchmark
         Load[] loads =
         [
             new($"{vectors} vectors, one core", OneCore: true, rounds, Stamped: false),
+            new($"{vectors} vectors, one core, all there before the handler runs", OneCore: true, rounds, Stamped: false) { IsWhole = true },
             new($"{vectors} vectors, free", OneCore: false, rounds, Stamped: false),
         ];
         List<Row> rows = [.. loads.SelectMany(load => Contest.Run(Name, "µs", 1_000, all, load, scope))];

@@ -32,7 +32,9 @@ internal sealed class ConcurrentBenchmark : IBenchmark
             new LoopChannel(all, node.Reactor) { Variant = "C# System.Threading.Channels" },
             new VectorSubscribers(node.System, all, InterruptCounting.Exact) { Variant = "one actor on the reactor, exact", Goals = s_goals },
             new VectorSubscribers(node.System, all, InterruptCounting.EdgeOnly) { Variant = "one actor on the reactor, edge-only", Goals = s_goals },
-            new VectorSubscribers(adaptive.System, all, InterruptCounting.Exact) { Variant = "the same, polls as by default, exact", Goals = new() },
+            new VectorSubscribers(node.System, all, InterruptCounting.Exact, oneMessage: true) { Variant = "one message for all (InterruptSet), exact", Goals = s_goals },
+            new VectorSubscribers(node.System, all, InterruptCounting.EdgeOnly, oneMessage: true) { Variant = "one message for all (InterruptSet), edge-only", Goals = s_goals },
+            new VectorSubscribers(adaptive.System, all, InterruptCounting.Exact) { Variant = "one actor on the reactor, polls as by default, exact", Goals = new() },
             new VectorSubscribers(node.System, all, InterruptCounting.Exact, onReactor: false) { Variant = "one actor on Akka's default dispatcher, exact" },
         ];
         Load[] loads =

@@ -8,7 +8,7 @@ internal static class Contest
     public static IReadOnlyList<Row> Run(string benchmark, string unit, double nsPerUnit, IReadOnlyList<Receiver> all, Load load, Scope scope)
     {
         scope.Progress($"{benchmark}: {load.Regime}");
-        using var bound = load.OneCore ? Cores.Shared() : Cores.Apart();
+        using var bound = load.IsWhole ? Cores.SharedInTurn() : load.OneCore ? Cores.Shared() : Cores.Apart();
         using var never = new ManualResetEvent(initialState: false);
         all = [.. all.Where(r => !load.OneCore || !r.NeedsTwoCores)];
         var turns = all.ToDictionary(r => r, _ => new List<Turn>());

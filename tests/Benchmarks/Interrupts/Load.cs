@@ -14,6 +14,12 @@ internal sealed record Load(string Regime, bool OneCore, long Rounds, long GapNs
     /// <summary>The producer waits for nobody: all vectors but the last are signalled in turn, <see cref="Rounds"/> times in all, then the last.</summary>
     public bool IsStream { get; init; }
 
+    /// <summary>
+    /// No handler runs before a round is signalled whole: as interrupts come, which no thread puts aside. The handlers' threads are of the
+    /// kernel's class for batch work, which does not interrupt others when it wakes.
+    /// </summary>
+    public bool IsWhole { get; init; }
+
     /// <summary>How long the producer waits for the handlers of a round before the suite refuses to report.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(20);
 }

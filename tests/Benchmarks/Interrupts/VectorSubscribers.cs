@@ -18,7 +18,8 @@ internal sealed class VectorSubscribers : Receiver
     /// <param name="counting">What they subscribe for.</param>
     /// <param name="onReactor">Whether they run on the reactor's dispatcher; else on Akka's default one.</param>
     /// <param name="actorEach">An actor for each vector; else one for all.</param>
-    public VectorSubscribers(ActorSystem system, int vectors, InterruptCounting counting, bool onReactor = true, bool actorEach = false)
+    /// <param name="oneMessage">One <see cref="InterruptSet"/> for all; else a message for each vector.</param>
+    public VectorSubscribers(ActorSystem system, int vectors, InterruptCounting counting, bool onReactor = true, bool actorEach = false, bool oneMessage = false)
     {
         var loop = Actors.Reactor.Reactor.For(system).Assign();
         _polls = system.Settings.Config.GetString("riser.reactor.polling.longest") != "off";
@@ -29,8 +30,9 @@ internal sealed class VectorSubscribers : Receiver
         _actors = [.. Enumerable.Range(0, actorEach ? vectors : 1).Select(_ => system.ActorOf(props))];
         var device = DeviceId.Parse("sim:bench");
         _channels = [.. Enumerable.Range(0, vectors).Select(v => new VectorChannel(device, VectorKind.MsiX, v, loop))];
+        var set = oneMessage ? new InterruptSet(vectors) : null;
         for (int v = 0; v < vectors; v++)
-            _channels[v].Subscribe(_actors[v % _actors.Length], counting);
+            _channels[v].Subscribe(_actors[v % _actors.Length], counting, set: set);
     }
 
     public override bool NeedsTwoCores => _polls;
@@ -55,11 +57,19 @@ internal sealed class VectorSubscribers : Receiver
     {
         protected override void OnReceive(object message)
         {
-            if (message is not InterruptSignal signal)
-                return;
-            long count = signal.Take();
-            if (count == 0)
-                return; // collected by an earlier Take
+            if (message is InterruptSet set)
+            {
+                foreach (var (signal, count) in set.Take())
+                    Handle(signal, count);
+            }
+            else if (message is InterruptSignal signal && signal.Take() is var count and > 0) // 0: collected by an earlier Take
+            {
+                Handle(signal, count);
+            }
+        }
+
+        private void Handle(InterruptSignal signal, long count)
+        {
             if (signal.Counting == InterruptCounting.Exact)
                 meter.Handled(count);
             else

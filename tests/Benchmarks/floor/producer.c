@@ -114,3 +114,11 @@ int floor_bind(int tid, int first, int count)
 			CPU_SET(cpu, &some);
 	return sched_setaffinity(tid, sizeof(some), &some);
 }
+
+/* Puts thread @tid (0: the caller) into the class for batch work, or back into the usual one. Returns 0 or -1. */
+int floor_batch(int tid, int batch)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	return sched_setscheduler(tid, batch ? SCHED_BATCH : SCHED_OTHER, &none);
+}
