@@ -30,11 +30,10 @@ internal sealed class ConcurrentBenchmark : IBenchmark
             new NativeLoop(all, edge: true) { Variant = "C edge-triggered, not read" },
             new LoopCallback(all, node.Reactor) { Variant = "C# callback on the reactor" },
             new LoopChannel(all, node.Reactor) { Variant = "C# System.Threading.Channels" },
-            new VectorSubscribers(node.System, all, InterruptCounting.Exact) { Variant = "one actor on the reactor, exact", Goals = s_goals },
-            new VectorSubscribers(node.System, all, InterruptCounting.EdgeOnly) { Variant = "one actor on the reactor, edge-only", Goals = s_goals },
-            new VectorSubscribers(node.System, all, InterruptCounting.Exact, oneMessage: true) { Variant = "one message for all (InterruptSet), exact", Goals = s_goals },
-            new VectorSubscribers(node.System, all, InterruptCounting.EdgeOnly, oneMessage: true) { Variant = "one message for all (InterruptSet), edge-only", Goals = s_goals },
-            new VectorSubscribers(adaptive.System, all, InterruptCounting.Exact) { Variant = "one actor on the reactor, polls as by default, exact", Goals = new() },
+            new VectorSubscribers(node.System, all, InterruptCounting.Exact) { Variant = "one actor, a message for each, exact", Goals = s_goals },
+            new VectorSubscribers(node.System, all, InterruptCounting.EdgeOnly) { Variant = "one actor, a message for each, edge-only", Goals = s_goals },
+            new VectorSubscribers(node.System, all, InterruptCounting.Exact, oneMessage: true) { Variant = "one actor, one message (InterruptSet), exact", Goals = s_goals },
+            new VectorSubscribers(adaptive.System, all, InterruptCounting.Exact) { Variant = "one actor, polls as by default, exact", Goals = new() },
             new VectorSubscribers(node.System, all, InterruptCounting.Exact, onReactor: false) { Variant = "one actor on Akka's default dispatcher, exact" },
         ];
         Load[] loads =
