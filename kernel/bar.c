@@ -135,15 +135,15 @@ bool upu_bar_reachable(struct upu_session *session)
 }
 
 /*
- * The kernel's own accesses (MSI-X table) need memory decoding whatever the user has set. Between
- * these two bar_lock is held for writing: nobody sees the difference.
+ * The kernel's own accesses (MSI-X table) need memory decoding whatever the user has set. Around
+ * and between these two bar_lock is held for writing: nobody sees the difference.
  */
 u16 upu_memory_force_on(struct upu_session *session)
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	u16 command;
 
-	down_write(&session->bar_lock);
+	lockdep_assert_held_write(&session->bar_lock);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (!(command & PCI_COMMAND_MEMORY))
 		pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
@@ -159,7 +159,6 @@ void upu_memory_restore(struct upu_session *session, u16 command)
 		pci_read_config_word(pdev, PCI_COMMAND, &now);
 		pci_write_config_word(pdev, PCI_COMMAND, now & ~PCI_COMMAND_MEMORY);
 	}
-	up_write(&session->bar_lock);
 }
 
 int upu_get_bar(struct upu_session *session, void __user *user)

@@ -21,9 +21,8 @@ enum upu_space { UPU_SPACE_HEADER, UPU_SPACE_CAP, UPU_SPACE_ECAP };
 enum upu_when {
 	UPU_WHEN_ALWAYS,
 	UPU_WHEN_MSI_32,
-	UPU_WHEN_MSI_32_MASK,
 	UPU_WHEN_MSI_64,
-	UPU_WHEN_MSI_64_MASK,
+	UPU_WHEN_NO_MEMORY,
 };
 
 struct upu_rule {
@@ -78,7 +77,13 @@ static const struct upu_body upu_bodies[] = {
 #include "config_rules.h"
 };
 
-/* ---- the device's own registers ---- */
+/*
+ * ---- the device's own registers ----
+ *
+ * Not by pci_user_read_config_*(): they wait while somebody holds the function's configuration
+ * accesses back, and who resets it from outside does, and then waits for upu_device.lock in our
+ * reset_prepare. That lock is what keeps the two apart.
+ */
 
 static int upu_real_read(struct pci_dev *pdev, u16 pos, unsigned int width, u32 *value)
 {
@@ -88,15 +93,15 @@ static int upu_real_read(struct pci_dev *pdev, u16 pos, unsigned int width, u32 
 
 	switch (width) {
 	case 1:
-		ret = pci_user_read_config_byte(pdev, pos, &byte);
+		ret = pci_read_config_byte(pdev, pos, &byte);
 		*value = byte;
 		break;
 	case 2:
-		ret = pci_user_read_config_word(pdev, pos, &word);
+		ret = pci_read_config_word(pdev, pos, &word);
 		*value = word;
 		break;
 	default:
-		ret = pci_user_read_config_dword(pdev, pos, value);
+		ret = pci_read_config_dword(pdev, pos, value);
 		break;
 	}
 	return ret;
@@ -106,11 +111,11 @@ static int upu_real_write(struct pci_dev *pdev, u16 pos, unsigned int width, u32
 {
 	switch (width) {
 	case 1:
-		return pci_user_write_config_byte(pdev, pos, value);
+		return pci_write_config_byte(pdev, pos, value);
 	case 2:
-		return pci_user_write_config_word(pdev, pos, value);
+		return pci_write_config_word(pdev, pos, value);
 	default:
-		return pci_user_write_config_dword(pdev, pos, value);
+		return pci_write_config_dword(pdev, pos, value);
 	}
 }
 
@@ -141,20 +146,17 @@ static u32 upu_shadow32(struct upu_config *config, u16 pos)
 
 /* ---- laying the rules out ---- */
 
-static bool upu_when_holds(enum upu_when when, u16 msi_flags)
+static bool upu_when_holds(struct pci_dev *pdev, enum upu_when when, u16 msi_flags)
 {
 	bool wide = msi_flags & PCI_MSI_FLAGS_64BIT;
-	bool mask = msi_flags & PCI_MSI_FLAGS_MASKBIT;
 
 	switch (when) {
 	case UPU_WHEN_MSI_32:
 		return !wide;
-	case UPU_WHEN_MSI_32_MASK:
-		return !wide && mask;
 	case UPU_WHEN_MSI_64:
 		return wide;
-	case UPU_WHEN_MSI_64_MASK:
-		return wide && mask;
+	case UPU_WHEN_NO_MEMORY:
+		return pdev->no_command_memory;
 	default:
 		return true;
 	}
@@ -180,11 +182,11 @@ static void upu_apply_rules(struct pci_dev *pdev, struct upu_config *config, enu
 		const struct upu_rule *rule = &upu_rules[i];
 
 		if (rule->space != space || rule->id != cap->id ||
-		    !upu_when_holds(rule->when, flags))
+		    !upu_when_holds(pdev, rule->when, flags))
 			continue;
 		pos = cap->start + rule->offset;
 		if (pos + rule->width > end)
-			continue;	/* an older, shorter version of the capability */
+			continue;	/* a shorter version of the capability */
 		upu_scatter(config->virt + pos, rule->width, rule->virt);
 		upu_scatter(config->writable + pos, rule->width, rule->write);
 		memset(config->trap + pos, rule->trap, rule->width);
@@ -232,10 +234,10 @@ static u16 upu_cap_size(struct pci_dev *pdev, u8 id, u16 pos)
 		return PCI_X_CMD_VERSION(word) ? 24 : 8;
 	case PCI_CAP_ID_HT:
 		pci_read_config_byte(pdev, pos + 3, &byte);
-		return byte & HT_3BIT_CAP_MASK ? 28 : 32;
+		return byte & HT_3BIT_CAP_MASK ? HT_CAP_SIZEOF_SHORT : HT_CAP_SIZEOF_LONG;
 	case PCI_CAP_ID_VNDR:
 		pci_read_config_byte(pdev, pos + PCI_CAP_FLAGS, &byte);
-		return max_t(u16, byte, PCI_CAP_FLAGS);
+		return byte;
 	case PCI_CAP_ID_EXP:
 		return upu_pcie_size(pdev);
 	case PCI_CAP_ID_SATA:
@@ -274,10 +276,10 @@ static u16 upu_ecap_size(struct pci_dev *pdev, u16 id, u16 pos)
 	switch (id) {
 	case PCI_EXT_CAP_ID_VNDR:
 		pci_read_config_dword(pdev, pos + PCI_VNDR_HEADER, &dword);
-		return max_t(u16, PCI_VNDR_HEADER_LEN(dword), 8);
+		return PCI_VNDR_HEADER_LEN(dword);
 	case PCI_EXT_CAP_ID_DVSEC:
 		pci_read_config_dword(pdev, pos + PCI_DVSEC_HEADER1, &dword);
-		return max_t(u16, dword >> 20, 10);
+		return dword >> 20;
 	case PCI_EXT_CAP_ID_VC:
 	case PCI_EXT_CAP_ID_VC9:
 	case PCI_EXT_CAP_ID_MFVC:
@@ -431,7 +433,8 @@ static u32 upu_bar_shown(struct pci_dev *pdev, unsigned int index, u32 value)
 	u64 size = pci_resource_len(pdev, res);
 
 	if (index && index < 6 && pci_resource_flags(pdev, index - 1) & IORESOURCE_MEM_64 &&
-	    pci_resource_len(pdev, index - 1))
+	    pci_resource_len(pdev, index - 1) &&
+	    !(pci_resource_flags(pdev, index - 1) & IORESOURCE_UNSET))
 		return value & (u32)(~(pci_resource_len(pdev, index - 1) - 1) >> 32);
 	if (!size || flags & IORESOURCE_UNSET)
 		return 0;
@@ -500,6 +503,38 @@ bool upu_config_memory_on(struct upu_session *session)
 	return session->config->shadow[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
+/* The decoding that a restore has put into COMMAND is what the user has from here on. */
+void upu_config_reloaded(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	const u8 decode = PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+	u8 *shadow = &session->config->shadow[PCI_COMMAND];
+	u32 now;
+
+	if (pdev->no_command_memory)
+		now = *shadow | PCI_COMMAND_MEMORY;
+	else if (upu_real_read(pdev, PCI_COMMAND, 2, &now))
+		return;
+	*shadow = (*shadow & ~decode) | (now & decode);
+}
+
+/*
+ * Back from D3, with what the device forgets there put back. bar_lock is held for writing, and
+ * upu_intx_refresh() is to follow when it is not.
+ */
+void upu_config_wake(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+
+	if (!config->d3)
+		return;
+	if (!pci_set_power_state(pdev, PCI_D0) && config->restore_in_d0)
+		pci_restore_state(pdev);
+	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
+	upu_config_reloaded(session);
+}
+
 /* Something behind our back has cleared what the kernel assigned: put it back. */
 static void upu_restore_bars(struct upu_session *session)
 {
@@ -541,6 +576,7 @@ static int upu_write_command(struct upu_session *session, u16 value)
 		real = (now & PCI_COMMAND_INTX_DISABLE) | (value & ~PCI_COMMAND_INTX_DISABLE);
 		ret = upu_real_write(pdev, PCI_COMMAND, 2, real);
 	}
+	ret = ret ? -EIO : 0;
 	if (!ret)
 		config->shadow[PCI_COMMAND] = (config->shadow[PCI_COMMAND] & ~decode) |
 					      (value & decode);
@@ -557,7 +593,6 @@ static int upu_write_power(struct upu_session *session, u8 state)
 	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_config *config = session->config;
 	pci_power_t next = states[state & 3];
-	int ret;
 
 	if (next == pdev->current_state)
 		return 0;
@@ -567,32 +602,46 @@ static int upu_write_power(struct upu_session *session, u8 state)
 		if (config->restore_in_d0)
 			pci_save_state(pdev);
 	}
-	ret = pci_set_power_state(pdev, next);
-	if (next == PCI_D0 && config->d3 && config->restore_in_d0 && !ret)
-		pci_restore_state(pdev);
+	if (next == PCI_D0 && config->d3)
+		upu_config_wake(session);
+	else
+		pci_set_power_state(pdev, next);
 	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
 	up_write(&session->bar_lock);
+	upu_intx_refresh(session);
 	return 0;	/* a state that the device lacks is ignored, as the device would */
 }
 
-/* Bit 15 set asks for a write; the access done, it turns over. */
-static void upu_write_vpd(struct upu_session *session, u16 start)
+/*
+ * Bit 15 set asks for a write; the access done, it turns over. The PCI core's access waits for
+ * whoever resets the function, and that one for upu_device.lock, which is therefore let go
+ * meanwhile. An access that the end of the session meets under way ends by itself.
+ */
+static int upu_write_vpd(struct upu_session *session, u16 start)
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_config *config = session->config;
 	u8 *data = config->shadow + start + PCI_VPD_DATA;
 	u16 address = upu_shadow16(config, start + PCI_VPD_ADDR);
+	bool write = address & PCI_VPD_ADDR_F;
+	ssize_t ret;
 	u8 copy[4];
 
-	if (address & PCI_VPD_ADDR_F) {
-		if (pci_write_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, data) != 4)
-			return;
-	} else {
-		if (pci_read_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy) != 4)
-			return;
+	memcpy(copy, data, 4);
+	mutex_unlock(&session->udev->lock);
+	if (write)
+		ret = pci_write_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy);
+	else
+		ret = pci_read_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy);
+	mutex_lock(&session->udev->lock);
+	if (session->dead)
+		return -ENODEV;
+	if (ret != 4)
+		return 0;		/* the bit says so */
+	if (!write)
 		memcpy(data, copy, 4);
-	}
 	config->shadow[start + PCI_VPD_ADDR + 1] ^= PCI_VPD_ADDR_F >> 8;
+	return 0;
 }
 
 /* FLR if the device says it can; payload and read request sizes are for show, but reads no larger
@@ -665,13 +714,12 @@ static int upu_trap(struct upu_session *session, enum upu_trap trap, u16 pos, un
 			    (i == 6 && session->bar[6].size ? value & PCI_ROM_ADDRESS_ENABLE : 0));
 		return 0;
 	case UPU_TRAP_PM_CONTROL:
-		config->shadow[start + PCI_PM_CTRL + 1] &= ~0x80;	/* a status, not a store */
 		if (pos == start + PCI_PM_CTRL)
 			return upu_write_power(session, value);
 		return 0;
 	case UPU_TRAP_VPD:
 		if (pos + width > start + PCI_VPD_ADDR + 1)
-			upu_write_vpd(session, start);
+			return upu_write_vpd(session, start);
 		return 0;
 	case UPU_TRAP_MSI_FLAGS:
 		upu_write_msi(session, start);
@@ -706,15 +754,9 @@ static int upu_config_read(struct upu_session *session, u16 pos, unsigned int wi
 	}
 	*value = (shadow & virt) | (real & ~virt);
 
-	if (pos == PCI_COMMAND && pdev->no_command_memory)
-		*value |= config->shadow[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 	if (pdev->msi_cap && pos <= pdev->msi_cap + PCI_MSI_FLAGS &&
 	    pos + width > pdev->msi_cap + PCI_MSI_FLAGS && session->irqs.kind == UPU_IRQ_MSI)
 		*value |= PCI_MSI_FLAGS_ENABLE << (8 * (pdev->msi_cap + PCI_MSI_FLAGS - pos));
-	/* The power state is the kernel's to say. */
-	if (pdev->pm_cap && pos == pdev->pm_cap + PCI_PM_CTRL)
-		*value |= pdev->current_state == PCI_D3cold ? 3 :
-			  (__force u32)pdev->current_state & PCI_PM_CTRL_STATE_MASK;
 	return 0;
 }
 
@@ -726,6 +768,7 @@ static int upu_config_write_real(struct upu_session *session, u16 pos, unsigned 
 				 u32 value, u32 mask)
 {
 	struct pci_dev *pdev = session->udev->pdev;
+	u16 pme = pdev->pm_cap + PCI_PM_CTRL + 1;
 	unsigned int half = width / 2;
 	u32 low, real;
 	int ret;
@@ -749,8 +792,8 @@ static int upu_config_write_real(struct upu_session *session, u16 pos, unsigned 
 		return -EIO;
 	real = (real & ~mask) | (value & mask);
 	/* PME status clears on a one; the user has no part in it. */
-	if (pdev->pm_cap && pos == pdev->pm_cap + PCI_PM_CTRL && width >= 2)
-		real &= ~PCI_PM_CTRL_PME_STATUS;
+	if (pdev->pm_cap && pos <= pme && pme < pos + width)
+		real &= ~(0x80u << 8 * (pme - pos));
 	return upu_real_write(pdev, pos, width, real) ? -EIO : 0;
 }
 
@@ -786,11 +829,28 @@ static int upu_config_write(struct upu_session *session, u16 pos, unsigned int w
 		ret = upu_config_write_real(session, pos, width, value, writable & ~virt);
 	}
 	if (ret)
-		return -EIO;
+		return ret;
 	if (trap == UPU_TRAP_NONE)
 		return 0;
 	return upu_trap(session, trap, trap_pos, width - (trap_pos - pos),
 			value >> (8 * (trap_pos - pos)), start);
+}
+
+/*
+ * Waits until nobody holds the function's accesses back (a link reset after an error does), with
+ * our lock let go.
+ */
+static int upu_config_wait(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+
+	while (!session->dead && pdev->block_cfg_access) {
+		mutex_unlock(&session->udev->lock);
+		pci_cfg_access_lock(pdev);
+		pci_cfg_access_unlock(pdev);
+		mutex_lock(&session->udev->lock);
+	}
+	return session->dead ? -ENODEV : 0;
 }
 
 /* The widest aligned access at @pos that stays inside one capability, or one gap. */
@@ -835,8 +895,7 @@ ssize_t upu_config_rw(struct upu_session *session, char __user *user, size_t cou
 	}
 
 	mutex_lock(&session->udev->lock);
-	if (session->dead)
-		ret = -ENODEV;
+	ret = upu_config_wait(session);
 	while (!ret && done < count) {
 		u16 pos = offset + done;
 		unsigned int width = upu_config_width(config, pos, count - done);

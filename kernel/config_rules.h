@@ -12,7 +12,8 @@
  *	Bits of one register at offset in its capability (space HEADER: in the header), width bytes.
  *	virt: bits that the user reads from and writes to a shadow, and the device never sees.
  *	write: bits that the user can write; a write to the others is dropped, and succeeds.
- *	when: ALWAYS, or for MSI the layout that its flags give.
+ *	when: ALWAYS; for MSI the layout that its flags give; NO_MEMORY for a function without the
+ *	memory bit of COMMAND. Of two rules for one byte the later holds.
  *	trap: what else a write does; NONE for most.
  *	Bytes of a capability without a rule are read through, and writes to them are dropped.
  *
@@ -27,6 +28,7 @@
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x00, 2, 0xffff, 0x0000, NONE)		/* vendor */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x02, 2, 0xffff, 0x0000, NONE)		/* device */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x04, 2, 0x0400, 0xffff, COMMAND)
+UPU_RULE(HEADER, 0x00, NO_MEMORY, 0x04, 2, 0x0402, 0xffff, COMMAND)	/* a VF has no such bit */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x06, 2, 0x0010, 0x0000, NONE)		/* status */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x0c, 1, 0x00, 0xff, NONE)		/* cache line size */
 UPU_RULE(HEADER, 0x00, ALWAYS, 0x0d, 1, 0x00, 0xff, NONE)		/* latency timer */
@@ -45,7 +47,7 @@ UPU_RULE(HEADER, 0x00, ALWAYS, 0x3d, 1, 0xff, 0x00, NONE)		/* interrupt pin */
 /* Power management */
 UPU_CAP(CAP, 0x01, 8)
 UPU_RULE(CAP, 0x01, ALWAYS, 0x02, 2, 0xf800, 0x0000, NONE)		/* PME support: none */
-UPU_RULE(CAP, 0x01, ALWAYS, 0x04, 4, 0x00008103, 0xfffffffc, PM_CONTROL)
+UPU_RULE(CAP, 0x01, ALWAYS, 0x04, 4, 0x00008100, 0xffff7ffc, PM_CONTROL)
 
 /* AGP: read through */
 UPU_CAP(CAP, 0x02, 12)
@@ -61,11 +63,11 @@ UPU_RULE(CAP, 0x05, ALWAYS, 0x02, 1, 0xff, 0x71, MSI_FLAGS)
 UPU_RULE(CAP, 0x05, ALWAYS, 0x04, 4, 0xffffffff, 0xffffffff, NONE)
 UPU_RULE(CAP, 0x05, MSI_64, 0x08, 4, 0xffffffff, 0xffffffff, NONE)
 UPU_RULE(CAP, 0x05, MSI_64, 0x0c, 2, 0xffff, 0xffff, NONE)
-UPU_RULE(CAP, 0x05, MSI_64_MASK, 0x10, 4, 0x00000000, 0xffffffff, NONE)
-UPU_RULE(CAP, 0x05, MSI_64_MASK, 0x14, 4, 0x00000000, 0xffffffff, NONE)
+UPU_RULE(CAP, 0x05, MSI_64, 0x10, 4, 0x00000000, 0xffffffff, NONE)
+UPU_RULE(CAP, 0x05, MSI_64, 0x14, 4, 0x00000000, 0xffffffff, NONE)
 UPU_RULE(CAP, 0x05, MSI_32, 0x08, 2, 0xffff, 0xffff, NONE)
-UPU_RULE(CAP, 0x05, MSI_32_MASK, 0x0c, 4, 0x00000000, 0xffffffff, NONE)
-UPU_RULE(CAP, 0x05, MSI_32_MASK, 0x10, 4, 0x00000000, 0xffffffff, NONE)
+UPU_RULE(CAP, 0x05, MSI_32, 0x0c, 4, 0x00000000, 0xffffffff, NONE)
+UPU_RULE(CAP, 0x05, MSI_32, 0x10, 4, 0x00000000, 0xffffffff, NONE)
 
 /* PCI-X */
 UPU_CAP(CAP, 0x07, VARIABLE)

@@ -176,12 +176,33 @@ u32 upu_reset_kinds(struct pci_dev *pdev)
 }
 
 /*
- * Resets the function by the best means it has; configuration space comes back as it was.
+ * Before and after a reset that a session outlives: BARs are taken away, and the device is made
+ * ready for its state to be saved. upu_device.lock is held throughout, bar_lock in between.
+ */
+u16 upu_reset_begin(struct upu_session *session)
+{
+	down_write(&session->bar_lock);
+	upu_bar_zap(session);
+	upu_config_wake(session);
+	return upu_memory_force_on(session);
+}
+
+void upu_reset_end(struct upu_session *session, u16 command)
+{
+	upu_memory_restore(session, command);
+	up_write(&session->bar_lock);
+	upu_intx_refresh(session);
+}
+
+/*
+ * Resets the function by the best means it has; configuration space comes back as it was, and the
+ * MSI-X table with it, for which memory decoding has to be on. @session is the user, if he stays.
  * upu_device.lock is held. The device's own lock is only tried for: whoever holds it may wait for
  * us.
  */
 int upu_device_reset(struct upu_device *udev, struct upu_session *session)
 {
+	u16 command = 0;
 	int ret;
 
 	lockdep_assert_held(&udev->lock);
@@ -190,17 +211,13 @@ int upu_device_reset(struct upu_device *udev, struct upu_session *session)
 	if (upu_device_in_error(udev))
 		return -EBUSY;
 
-	if (session) {
-		down_write(&session->bar_lock);
-		upu_bar_zap(session);
-	}
+	if (session)
+		command = upu_reset_begin(session);
 	WRITE_ONCE(udev->resetter, current);
 	ret = pci_try_reset_function(udev->pdev);
 	WRITE_ONCE(udev->resetter, NULL);
-	if (session) {
-		session->config->d3 = false;
-		up_write(&session->bar_lock);
-	}
+	if (session)
+		upu_reset_end(session, command);
 	if (ret == -EAGAIN)
 		ret = -EBUSY;
 	if (!ret)
@@ -259,6 +276,9 @@ int upu_device_open(struct upu_device *udev, struct file *file, struct upu_sessi
 	}
 	pci_save_state(pdev);
 	session->pristine = pci_store_saved_state(pdev);
+	ret = -ENOMEM;
+	if (!session->pristine)
+		goto err_disable;
 	ret = upu_config_open(session);
 	if (ret)
 		goto err_disable;

@@ -501,6 +501,21 @@ static int upu_tree_insert(struct upu_mapping *map)
 	return 0;
 }
 
+/* Takes out what the caller has marked as leaving. May sleep. */
+static void upu_mapping_take_out(struct upu_mapping *map)
+{
+	struct upu_dma *dma = &map->session->dma;
+
+	spin_lock(&map->lock);
+	upu_mapping_cut(map);
+	spin_unlock(&map->lock);
+	spin_lock(&dma->tree_lock);
+	list_del_init(&map->link);
+	upu_tree_remove(map);
+	spin_unlock(&dma->tree_lock);
+	upu_mapping_bury(map);
+}
+
 /*
  * Memory under the mapping has gone away: cut it, tell, and let the reaper have the rest. Any
  * context. Without an IOMMU nothing can be cut; the pages stay pinned, and the user is told that.
@@ -710,6 +725,7 @@ int upu_dma_map(struct upu_session *session, void __user *user)
 	struct upu_dma_map arg;
 	struct upu_mapping *map;
 	u64 __user *iova = &((struct upu_dma_map __user *)user)->iova;
+	bool undo = false;
 	int ret;
 
 	ret = upu_copy_in(&arg, user, sizeof(arg),
@@ -726,9 +742,6 @@ int upu_dma_map(struct upu_session *session, void __user *user)
 	if (!(arg.flags & UPU_DMA_BUFFER) &&
 	    (arg.vaddr + arg.size - 1 > TASK_SIZE_MAX || !current->mm))
 		return -EFAULT;
-	if (put_user(arg.iova, iova))		/* so that the answer will find its way */
-		return -EFAULT;
-
 	ret = upu_owner_claim(session);
 	if (ret)
 		return ret;
@@ -765,16 +778,29 @@ int upu_dma_map(struct upu_session *session, void __user *user)
 	ret = upu_mapping_watch(map);		/* before the pin: nothing slips between */
 	if (ret)
 		goto err_unaccount;
+	kref_get(&map->ref);
 	ret = dma->domain ? upu_map_watched(map) : upu_map_bare(map, &arg);
 	if (ret)
 		goto err_unwatch;
 
-	/* From here on the mapping may go away at any time. */
-	trace_upu_map(pci_name(session->udev->pdev), arg.iova, arg.size, arg.flags);
-	upu_owner_unclaim(session, true);
-	return put_user(arg.iova, iova) ? -EFAULT : 0;
+	/* The mapping may go away at any time; ours is a second reference. */
+	if (!dma->domain && put_user(arg.iova, iova)) {
+		ret = -EFAULT;
+		spin_lock(&dma->tree_lock);
+		undo = map->in_tree && !map->leaving;
+		map->leaving |= undo;
+		spin_unlock(&dma->tree_lock);
+		if (undo)
+			upu_mapping_take_out(map);
+	} else {
+		trace_upu_map(pci_name(session->udev->pdev), arg.iova, arg.size, arg.flags);
+	}
+	upu_mapping_put(map);
+	upu_owner_unclaim(session, !ret);
+	return ret;
 
 err_unwatch:
+	upu_mapping_put(map);
 	upu_mapping_unwatch(map);
 err_unaccount:
 	upu_unaccount(map);
@@ -787,13 +813,14 @@ err_unclaim:
 
 /* ---- DMA_UNMAP ---- */
 
-/* Marks what lies in [iova, last] as leaving, or nothing at all. tree_lock is held. */
-static int upu_mark_leaving(struct upu_dma *dma, u64 iova, u64 last, bool all,
-			    struct list_head *mine)
+/* How much lies in [iova, last], in whole mappings. tree_lock is held. */
+static int upu_measure(struct upu_dma *dma, u64 iova, u64 last, bool all, u64 *size)
 {
 	struct upu_mapping *map;
-	bool any = false;
 
+	*size = 0;
+	if (dma->closed)
+		return -ENODEV;
 	for (map = upu_tree_first(dma, iova); map && map->iova <= last; map = upu_tree_next(map)) {
 		if (map->busy || map->leaving) {
 			if (all)
@@ -802,16 +829,21 @@ static int upu_mark_leaving(struct upu_dma *dma, u64 iova, u64 last, bool all,
 		}
 		if (map->iova < iova || map->iova + (map->size - 1) > last)
 			return -EINVAL;
-		any = true;
+		*size += map->size;
 	}
-	if (!any)
-		return all ? 0 : -ENOENT;
+	return *size || all ? 0 : -ENOENT;
+}
+
+/* Marks what upu_measure() has found as leaving. tree_lock is still held. */
+static void upu_mark_leaving(struct upu_dma *dma, u64 iova, u64 last, struct list_head *mine)
+{
+	struct upu_mapping *map;
+
 	for (map = upu_tree_first(dma, iova); map && map->iova <= last; map = upu_tree_next(map))
 		if (!map->busy && !map->leaving) {
 			map->leaving = true;
 			list_add_tail(&map->link, mine);
 		}
-	return 0;
 }
 
 int upu_dma_unmap(struct upu_session *session, void __user *user)
@@ -821,7 +853,7 @@ int upu_dma_unmap(struct upu_session *session, void __user *user)
 	u64 __user *answer = &((struct upu_dma_unmap __user *)user)->size;
 	struct upu_dma_unmap arg;
 	LIST_HEAD(mine);
-	u64 last, size = 0;
+	u64 last, size, told = ~0ull;	/* no size: sizes are multiples of a page */
 	bool all;
 	int ret;
 
@@ -839,30 +871,33 @@ int upu_dma_unmap(struct upu_session *session, void __user *user)
 		if (check_add_overflow(arg.iova, arg.size - 1, &last))
 			return -EOVERFLOW;
 	}
-	if (put_user(arg.size, answer))		/* so that the answer will find its way */
-		return -EFAULT;
 	ret = upu_owner_check(session);
 	if (ret)
 		return ret;
 
-	spin_lock(&dma->tree_lock);
-	ret = dma->closed ? -ENODEV : upu_mark_leaving(dma, arg.iova, last, all, &mine);
-	spin_unlock(&dma->tree_lock);
-	if (ret)
-		return ret;
-
-	list_for_each_entry_safe(map, next, &mine, link) {
-		spin_lock(&map->lock);
-		upu_mapping_cut(map);
-		spin_unlock(&map->lock);
-		trace_upu_unmap(pci_name(session->udev->pdev), map->iova, map->size, 0);
-		size += map->size;
+	/* The answer is given before anything is done, so that a bad pointer changes nothing. */
+	for (;;) {
 		spin_lock(&dma->tree_lock);
-		list_del_init(&map->link);
-		upu_tree_remove(map);
+		ret = upu_measure(dma, arg.iova, last, all, &size);
+		if (!ret && size == told)
+			upu_mark_leaving(dma, arg.iova, last, &mine);
 		spin_unlock(&dma->tree_lock);
-		upu_mapping_bury(map);
+		if (ret)
+			return ret;
+		if (size == told)
+			break;
+		if (put_user(size, answer))
+			return -EFAULT;
+		told = size;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
-	return put_user(size, answer) ? -EFAULT : 0;
+
+	list_for_each_entry_safe(map, next, &mine, link) {
+		trace_upu_unmap(pci_name(session->udev->pdev), map->iova, map->size, 0);
+		upu_mapping_take_out(map);
+		cond_resched();
+	}
+	return 0;
 }

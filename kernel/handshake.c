@@ -15,6 +15,7 @@
 void upu_handshake_init(struct upu_session *session)
 {
 	spin_lock_init(&session->event_lock);
+	mutex_init(&session->events.read_lock);
 	init_waitqueue_head(&session->events.wait);
 }
 
@@ -173,7 +174,7 @@ u32 upu_ask(struct upu_session *session, u32 kind, u32 state, unsigned int timeo
 int upu_get_event(struct upu_session *session, void __user *user)
 {
 	struct upu_events *events = &session->events;
-	struct upu_event_entry entry;
+	struct upu_event_entry entry, *oldest;
 	struct upu_event arg;
 	unsigned long flags;
 	int ret;
@@ -181,15 +182,11 @@ int upu_get_event(struct upu_session *session, void __user *user)
 	ret = upu_copy_in(&arg, user, sizeof(arg), 0);
 	if (ret)
 		return ret;
-	/* So that an event is not lost for want of a place to put it. */
-	if (copy_to_user(user, &arg, sizeof(arg)))
-		return -EFAULT;
 
+	mutex_lock(&events->read_lock);
 	spin_lock_irqsave(&session->event_lock, flags);
 	if (events->count) {
 		entry = events->entry[events->head];
-		events->head = (events->head + 1) % UPU_EVENTS;
-		events->count--;
 		if (entry.sequence != events->asked || time_after_eq(jiffies, entry.deadline))
 			entry.deadline = 0;
 	} else {
@@ -197,7 +194,7 @@ int upu_get_event(struct upu_session *session, void __user *user)
 	}
 	spin_unlock_irqrestore(&session->event_lock, flags);
 	if (ret)
-		return ret;
+		goto out;
 
 	arg.flags = entry.flags;
 	arg.kind = entry.kind;
@@ -205,7 +202,21 @@ int upu_get_event(struct upu_session *session, void __user *user)
 	arg.sequence = entry.sequence;
 	arg.deadline_ms = entry.deadline ? max(jiffies_to_msecs(entry.deadline - jiffies), 1u) : 0;
 	arg.reserved = 0;
-	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
+	if (copy_to_user(user, &arg, sizeof(arg))) {
+		ret = -EFAULT;		/* and the event stays */
+		goto out;
+	}
+	spin_lock_irqsave(&session->event_lock, flags);
+	oldest = &events->entry[events->head];
+	if (events->count && oldest->sequence == entry.sequence) {
+		events->head = (events->head + 1) % UPU_EVENTS;
+		events->count--;
+	}
+	/* Else newer ones have pushed it out meanwhile: it was not lost. */
+	spin_unlock_irqrestore(&session->event_lock, flags);
+out:
+	mutex_unlock(&events->read_lock);
+	return ret;
 }
 
 static bool upu_answer_fits(u32 kind, u32 answer)
@@ -328,7 +339,9 @@ static pci_ers_result_t upu_slot_reset(struct pci_dev *pdev)
 		pci_restore_state(pdev);
 		pci_clear_master(pdev);
 		session->config->d3 = false;
+		upu_config_reloaded(session);
 		up_write(&session->bar_lock);
+		upu_intx_refresh(session);
 	} else {
 		pci_restore_state(pdev);
 	}
@@ -359,10 +372,8 @@ static void upu_reset_prepare(struct pci_dev *pdev)
 	if (READ_ONCE(udev->resetter) == current)
 		return;
 	mutex_lock(&udev->lock);
-	if (udev->session) {
-		down_write(&udev->session->bar_lock);
-		upu_bar_zap(udev->session);
-	}
+	if (udev->session)
+		udev->reset_command = upu_reset_begin(udev->session);
 	udev->reset_session = udev->session;
 }
 
@@ -376,8 +387,7 @@ static void upu_reset_done(struct pci_dev *pdev)
 	session = udev->reset_session;
 	udev->reset_session = NULL;
 	if (session) {
-		session->config->d3 = false;
-		up_write(&session->bar_lock);
+		upu_reset_end(session, udev->reset_command);
 		upu_tell(session, UPU_EVENT_RESET, 0);
 	}
 	mutex_unlock(&udev->lock);

@@ -92,7 +92,13 @@ static irqreturn_t upu_intx_handler(int irq, void *arg)
 
 	spin_lock(&v->lock);
 	if (v->hw_masked) {
-		/* A sibling's on a shared line. */
+		/*
+		 * A sibling's on a shared line. Or the mask was lost, to a write of COMMAND that
+		 * had read it before the mask was set, or to a reset: it is put back, or the line
+		 * would scream.
+		 */
+		if (irqs->intx_pci23)
+			pci_check_and_mask_intx(v->session->udev->pdev);
 	} else if (!irqs->intx_pci23) {
 		disable_irq_nosync(irq);
 		ret = IRQ_HANDLED;
@@ -108,7 +114,10 @@ static irqreturn_t upu_intx_handler(int irq, void *arg)
 	return ret;
 }
 
-/* Makes the device's INTx mask what @masked and COMMAND bit 10 ask for. */
+/*
+ * Makes the device's INTx mask what @masked and COMMAND bit 10 ask for, whatever it was: a reset
+ * may have put back another.
+ */
 static void upu_intx_apply(struct upu_vector *v)
 {
 	struct upu_session *session = v->session;
@@ -118,22 +127,24 @@ static void upu_intx_apply(struct upu_vector *v)
 
 	spin_lock_irqsave(&v->lock, flags);
 	want = v->masked || session->config->intx_disabled;
-	if (want && !v->hw_masked) {
-		if (session->irqs.intx_pci23)
+	if (session->irqs.intx_pci23) {
+		if (want) {
 			pci_intx(pdev, 0);
-		else
-			disable_irq_nosync(v->virq);
-		v->hw_masked = true;
-	} else if (!want && v->hw_masked) {
-		if (!session->irqs.intx_pci23) {
-			v->hw_masked = false;
-			enable_irq(v->virq);
+			v->hw_masked = true;
 		} else if (pci_check_and_unmask_intx(pdev)) {
 			v->hw_masked = false;
 		} else {
+			pci_check_and_mask_intx(pdev);
+			v->hw_masked = true;
 			v->masked = true;	/* it still asks */
 			upu_vector_signal(v);
 		}
+	} else if (want && !v->hw_masked) {
+		v->hw_masked = true;
+		disable_irq_nosync(v->virq);
+	} else if (!want && v->hw_masked) {
+		v->hw_masked = false;
+		enable_irq(v->virq);
 	}
 	if (!want && v->pending) {
 		v->pending = false;
@@ -159,6 +170,13 @@ void upu_intx_update(struct upu_session *session)
 		spin_unlock_irqrestore(&v->lock, flags);
 	}
 	upu_intx_apply(v);
+}
+
+/* The device was reset, or has come back from D3. upu_device.lock is held. */
+void upu_intx_refresh(struct upu_session *session)
+{
+	if (session->irqs.kind == UPU_IRQ_INTX && session->irqs.intx_pci23)
+		upu_intx_apply(session->irqs.vector[0]);
 }
 
 static void upu_vector_mask(struct upu_session *session, struct upu_vector *v, bool mask)
@@ -359,10 +377,13 @@ void upu_irq_close(struct upu_session *session)
 		session->irqs.resample = NULL;
 	}
 	if (session->irqs.kind != UPU_IRQ_NONE && session->irqs.kind != UPU_IRQ_INTX) {
-		u16 command = upu_memory_force_on(session);
+		u16 command;
 
+		down_write(&session->bar_lock);
+		command = upu_memory_force_on(session);
 		upu_irq_disable(session);
 		upu_memory_restore(session, command);
+		up_write(&session->bar_lock);
 	} else {
 		upu_irq_disable(session);
 	}
@@ -454,9 +475,11 @@ static int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u
 		return -EBUSY;
 	if (kind == UPU_IRQ_INTX)
 		return upu_irq_arm(session, kind, start, count, maximum, trigger, armed);
+	down_write(&session->bar_lock);
 	command = upu_memory_force_on(session);
 	ret = upu_irq_arm(session, kind, start, count, maximum, trigger, armed);
 	upu_memory_restore(session, command);
+	up_write(&session->bar_lock);
 	return ret;
 }
 
@@ -625,6 +648,8 @@ static int upu_affinity_in(struct upu_affinity *arg, void __user *user)
 		return ret;
 	if (!arg->mask_size || arg->mask_size % sizeof(u64))
 		return -EINVAL;
+	if (arg->mask_size > PAGE_SIZE)
+		return -E2BIG;
 	return 0;
 }
 

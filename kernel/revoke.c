@@ -14,6 +14,7 @@ static void upu_silence(struct upu_session *session)
 {
 	struct upu_device *udev = session->udev;
 	struct pci_dev *pdev = udev->pdev;
+	u16 command;
 
 	if (!pci_device_is_present(pdev)) {
 		udev->dirty = false;
@@ -21,6 +22,9 @@ static void upu_silence(struct upu_session *session)
 	}
 	pci_set_power_state(pdev, PCI_D0);
 	pci_clear_master(pdev);
+	/* The MSI-X table of what is still armed is written back by the reset. */
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 	upu_device_reset(udev, NULL);
 	/*
 	 * A reset restores what was set when it began; this is what was set when the user came.

@@ -68,6 +68,7 @@ struct upu_device {
 	bool dirty;			/* used since its last reset; under @lock */
 	unsigned long error_until;	/* jiffies; an error is being handled, 0 if none is */
 	struct upu_session *reset_session;	/* its bar_lock is held through a foreign reset */
+	u16 reset_command;		/* what upu_memory_force_on() found before that reset */
 	struct list_head node;		/* in the list of all devices */
 };
 
@@ -124,8 +125,9 @@ struct upu_config {
 int upu_config_open(struct upu_session *session);
 ssize_t upu_config_rw(struct upu_session *session, char __user *user, size_t count, u64 offset,
 		      bool write);
-bool upu_device_in_error(struct upu_device *udev);
 bool upu_config_memory_on(struct upu_session *session);
+void upu_config_reloaded(struct upu_session *session);
+void upu_config_wake(struct upu_session *session);
 
 /* ---- irq.c ---- */
 
@@ -162,6 +164,7 @@ u32 upu_irq_count(struct pci_dev *pdev, u32 kind);
 bool upu_irq_msi_safe(struct pci_dev *pdev);
 int upu_set_irqs(struct upu_session *session, void __user *user);
 void upu_intx_update(struct upu_session *session);
+void upu_intx_refresh(struct upu_session *session);
 int upu_set_affinity(struct upu_session *session, void __user *user);
 int upu_get_affinity(struct upu_session *session, void __user *user);
 ssize_t upu_counter_read(struct upu_session *session, struct file *file, char __user *user,
@@ -308,9 +311,11 @@ struct upu_events {
 	u32 asked_kind;
 	u32 answer;			/* UPU_REPLY_*, 0 while there is none */
 	wait_queue_head_t wait;
+	struct mutex read_lock;		/* one reader at a time */
 };
 
 extern const struct pci_error_handlers upu_error_handlers;
+bool upu_device_in_error(struct upu_device *udev);
 void upu_handshake_init(struct upu_session *session);
 void upu_handshake_close(struct upu_session *session);
 void upu_eventfd_signal(struct upu_session *session, enum upu_eventfd which);
@@ -358,6 +363,8 @@ void upu_remove(struct pci_dev *pdev);
 void upu_session_put(struct upu_session *session);
 struct upu_session *upu_session_of(struct upu_device *udev);
 int upu_device_open(struct upu_device *udev, struct file *file, struct upu_session **result);
+u16 upu_reset_begin(struct upu_session *session);
+void upu_reset_end(struct upu_session *session, u16 command);
 int upu_device_reset(struct upu_device *udev, struct upu_session *session);
 u32 upu_reset_kinds(struct pci_dev *pdev);
 

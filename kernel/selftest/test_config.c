@@ -8,7 +8,7 @@
 #include "device.h"
 
 enum { HEADER, CAP, ECAP };
-enum { ALWAYS, MSI_32, MSI_32_MASK, MSI_64, MSI_64_MASK };
+enum { ALWAYS, MSI_32, MSI_64, NO_MEMORY };
 enum { NONE, COMMAND, BAR, PM_CONTROL, VPD, MSI_FLAGS, DEVICE_CONTROL, AF_CONTROL };
 #define VARIABLE 0xffff
 
@@ -49,9 +49,8 @@ static int holds(int when, unsigned int flags)
 {
 	switch (when) {
 	case MSI_32: return !(flags & 0x80);
-	case MSI_32_MASK: return !(flags & 0x80) && flags & 0x100;
-	case MSI_64: return flags & 0x80;
-	case MSI_64_MASK: return flags & 0x80 && flags & 0x100;
+	case MSI_64: return !!(flags & 0x80);
+	case NO_MEMORY: return 0;	/* COMMAND has a trap, and is not swept */
 	default: return 1;
 	}
 }
@@ -77,6 +76,8 @@ static void lay(int fd, struct model *model, int space, int id, unsigned int sta
 
 		if (rule->space != space || rule->id != id || !holds(rule->when, flags))
 			continue;
+		if (rule->offset + rule->width > (int)size)
+			continue;		/* MSI without masks */
 		for (j = 0; j < (unsigned int)rule->width; j++) {
 			unsigned int at = start + rule->offset + j;
 
