@@ -295,6 +295,7 @@ static int try_suspend(void)
 {
 	if (write_file("/sys/power/pm_test", "freezer"))
 		SKIP("no pm_test");
+	write_file("/sys/module/suspend/parameters/pm_test_delay", "1");
 	return write_file("/sys/power/state", "freeze");
 }
 
