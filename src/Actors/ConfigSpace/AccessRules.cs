@@ -103,7 +103,7 @@ internal static class AccessRules
         Header(10, 0x3d, 1, B, 0),
         Standard(12, Any, 0x01, 1, B, 0),
         Standard(14, CapabilityId.PowerManagement, 0x02, 2, 0xf800, 0),
-        Standard(15, CapabilityId.PowerManagement, 0x04, 4, 0x8100, 0xffff7efc, RuleEffect.PowerState),
+        Standard(15, CapabilityId.PowerManagement, 0x04, 4, 0x8100, 0xffff7ffc, RuleEffect.PowerState),
         Standard(16, CapabilityId.VitalProductData, 0x02, 2, W, W, RuleEffect.Vpd),
         Standard(16, CapabilityId.VitalProductData, 0x04, 4, D, D),
         Standard(17, CapabilityId.PciX, 0x02, 2, 0, W),

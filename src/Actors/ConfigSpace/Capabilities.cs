@@ -32,6 +32,9 @@ internal static class Capabilities
     private const int HeaderSize = 0x40;
     private const int StandardSize = 0x100;
 
+    // A PCI Express function of the root complex, which has no link. PCI Express 7.5.3.2.
+    private const int IntegratedEndpoint = 9;
+
     /// <summary>All capabilities in list order, hidden ones too: the standard list, then the extended one.</summary>
     public static IReadOnlyList<Capability> Parse(ReadOnlySpan<byte> space)
     {
@@ -74,12 +77,19 @@ internal static class Capabilities
         return id switch
         {
             CapabilityId.PowerManagement => 8,
+            CapabilityId.AcceleratedGraphicsPort => 12,
             CapabilityId.VitalProductData => 8,
             CapabilityId.Msi => ((At(space, 2) & 0x80) != 0 ? 14 : 10) + ((At(space, 3) & 1) != 0 ? 10 : 0),
             CapabilityId.PciX => (At(space, 3) & 0x30) != 0 ? 24 : 8,
             CapabilityId.HyperTransport => (At(space, 3) & 0xe0) != 0 ? 24 : 28,
             CapabilityId.Vendor => At(space, 2),
-            CapabilityId.PciExpress => (At(space, 2) & 0xf) == 1 ? 0x14 : 0x3c,
+            CapabilityId.PciExpress => ((At(space, 2) & 0xf) == 1, At(space, 2) >> 4 == IntegratedEndpoint) switch
+            {
+                (true, true) => 0x0c,
+                (true, false) => 0x14,
+                (false, true) => 0x2c,
+                (false, false) => 0x3c,
+            },
             CapabilityId.MsiX => 12,
             CapabilityId.Sata => (At(space, 4) & 0xf) == 0xf ? 16 : 8,
             CapabilityId.AdvancedFeatures => 6,

@@ -4,6 +4,7 @@ namespace Riser.Actors.ConfigSpace;
 internal static class CapabilityId
 {
     public const int PowerManagement = 0x01;
+    public const int AcceleratedGraphicsPort = 0x02;
     public const int VitalProductData = 0x03;
     public const int Msi = 0x05;
     public const int PciX = 0x07;

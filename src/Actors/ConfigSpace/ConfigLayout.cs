@@ -108,10 +108,16 @@ internal sealed class ConfigLayout
         LinkExtended(shadow);
         if (!Traits.OffersIntx)
             shadow[0x3d] = 0;
+        if (Traits.IsVirtualFunction)
+            shadow[0x04] |= 0x02; // it has no such bit, and decodes from the start
         foreach (var capability in Capabilities.Where(c => c is { Scope: ConfigScope.Standard, Hidden: false }))
         {
             if (capability.Id == CapabilityId.PowerManagement)
-                shadow[capability.Offset + 3] &= 0x07; // no PME from any state
+            {
+                shadow[capability.Offset + 3] &= 0x07; // no PME from any state, nor on, nor pending
+                shadow[capability.Offset + 5] &= 0x7e;
+            }
+
             if (capability.Id == CapabilityId.Msi)
                 shadow[capability.Offset + 2] &= 0xfe;
         }
