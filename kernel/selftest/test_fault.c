@@ -597,7 +597,9 @@ ROOT_TEST(faults_while_binding_and_unbinding)
 				break;
 			continue;
 		}
-		close(device_open("EDU"));
+		/* The driver core goes on without a node in /dev, if that is what it has no memory for. */
+		if (!was || !access(device_path("EDU"), F_OK))
+			close(device_open("EDU"));
 		fault_at(n);
 		ret = driver_write("unbind");
 		was |= fault_was();

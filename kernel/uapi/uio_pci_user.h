@@ -415,14 +415,14 @@ struct upu_set_irqs {
  * @argsz: sizeof(struct upu_affinity)
  * @flags: must be 0
  * @vector: an armed vector
- * @mask_size: bytes at @mask, a multiple of 8, as for sched_setaffinity()
+ * @mask_size: bytes at @mask, a multiple of 8, at most a page (E2BIG)
  * @mask: user address of a CPU mask, bit 0 of the first byte being CPU 0
  *
  * The mask holds until it is set again or the vector is disarmed. It must be made of CPUs that the
  * calling thread may run on.
  *
- * Errors: EFAULT, EINVAL (empty, no CPU of it online, or too short on GET), EIO, ENODEV, ENXIO,
- * EPERM.
+ * Errors: E2BIG, EFAULT, EINVAL (empty, no CPU of it online, or too short on GET), EIO, ENODEV,
+ * ENXIO, EPERM.
  */
 struct upu_affinity {
 	__u32 argsz;
