@@ -61,6 +61,15 @@ public sealed class DeviceRuntime : IExtension
                 throw new ConfigurationException($"Akka.NET cannot make the dispatcher riser.{dispatcher} of its type and executor: {problem.Message}", problem);
             }
         }
+
+        try
+        {
+            _ = system.Mailboxes.Lookup(SmallMailbox.Section);
+        }
+        catch (Exception problem) // as above
+        {
+            throw new ConfigurationException($"Akka.NET cannot make the mailbox {SmallMailbox.Section} of its mailbox-type: {problem.Message}", problem);
+        }
     }
 
     /// <summary>reference.conf: every key and its default.</summary>

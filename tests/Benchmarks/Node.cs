@@ -22,8 +22,9 @@ internal sealed class Node : IAsyncDisposable
     /// <param name="devices">How many, named pony0 and so on.</param>
     /// <param name="vectors">Of each.</param>
     /// <param name="polling">The keys of <c>riser.reactor.polling</c>; none for the defaults.</param>
-    public Node(int devices = 0, int vectors = 64, string polling = "")
-        : this($"enabled = [sim], sim.devices {{ {string.Concat(Enumerable.Range(0, devices).Select(i => $"pony{i} {{ vectors = {vectors} }}\n"))} }}", polling)
+    /// <param name="more">More keys of <c>riser.backends</c>.</param>
+    public Node(int devices = 0, int vectors = 64, string polling = "", string more = "")
+        : this($"enabled = [sim], sim.devices {{ {string.Concat(Enumerable.Range(0, devices).Select(i => $"pony{i} {{ vectors = {vectors} }}\n"))} }}\n{more}", polling)
     {
     }
 

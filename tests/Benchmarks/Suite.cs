@@ -19,9 +19,11 @@ internal static class Suite
             new BurstBenchmark(),
             new ConcurrentBenchmark(),
             new BarBenchmark(),
+            new IovaBenchmark(),
             new DmaBenchmark(),
             new RestartBenchmark(),
         ],
+        new InLab(new MemoryBenchmark()),
         new InLab(new VfioDmaBenchmark()),
         new InLab(new ModuleBenchmark()),
     ];

@@ -118,6 +118,16 @@ internal sealed class SortedRanges<T>
 
         public readonly IovaRange Range => blocks[_at.Block].Entries[_at.Index].Range;
 
+        /// <summary>
+        /// Moves to the last range of its block, if no gap between here and there has so many bytes. What is full is passed
+        /// block by block, not range by range.
+        /// </summary>
+        public void SkipFull(ulong size)
+        {
+            if (blocks[_at.Block].LargestGap < size)
+                _at.Index = blocks[_at.Block].Count - 1;
+        }
+
         public void MoveNext()
         {
             if (++_at.Index == blocks[_at.Block].Count)
@@ -127,9 +137,26 @@ internal sealed class SortedRanges<T>
 
     internal sealed class Block
     {
+        private ulong? _gap;
+
         public (IovaRange Range, T Value)[] Entries { get; private set; } = new (IovaRange, T)[4];
 
         public int Count { get; private set; }
+
+        /// <summary>Bytes of the largest gap between two neighbours in the block; looked for after a change, when somebody asks.</summary>
+        public ulong LargestGap
+        {
+            get
+            {
+                if (_gap is { } known)
+                    return known;
+                ulong largest = 0;
+                for (int i = 1; i < Count; i++)
+                    largest = Math.Max(largest, Entries[i].Range.Start - Entries[i - 1].Range.Last - 1);
+                _gap = largest;
+                return largest;
+            }
+        }
 
         /// <summary>The first entry that begins at or after an IOVA.</summary>
         public int IndexOf(ulong start)
@@ -159,6 +186,7 @@ internal sealed class SortedRanges<T>
             Array.Copy(Entries, index, Entries, index + 1, Count - index);
             Entries[index] = entry;
             Count++;
+            _gap = null;
         }
 
         public void RemoveAt(int index)
@@ -166,6 +194,7 @@ internal sealed class SortedRanges<T>
             Count--;
             Array.Copy(Entries, index + 1, Entries, index, Count - index);
             Entries[Count] = default;
+            _gap = null;
         }
 
         /// <summary>What stands from an index on moves to a block of its own.</summary>
@@ -175,6 +204,7 @@ internal sealed class SortedRanges<T>
             Array.Copy(Entries, index, rest.Entries, 0, rest.Count);
             Array.Clear(Entries, index, rest.Count);
             Count = index;
+            _gap = null;
             return rest;
         }
     }

@@ -50,7 +50,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     private DeviceId Device => _description.Id;
 
     public static Props Props(BusProtocol.Found found, DeviceSettings settings) =>
-        Akka.Actor.Props.Create(() => new DeviceActor(found, settings)).WithDispatcher("riser.device-dispatcher");
+        Akka.Actor.Props.Create(() => new DeviceActor(found, settings)).WithDispatcher("riser.device-dispatcher").WithMailbox(SmallMailbox.Section);
 
     // A session that crashes comes back only to answer what it was asked; a region or vector loses nothing by a restart.
     protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(cause =>

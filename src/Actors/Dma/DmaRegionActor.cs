@@ -13,7 +13,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
     private (object Message, IActorRef Sender) _now;
     private bool _isStopping;
 
-    public static Props Props(DmaRegionCell cell) => Akka.Actor.Props.Create<DmaRegionActor>(cell).WithDispatcher("riser.device-dispatcher");
+    public static Props Props(DmaRegionCell cell) => Akka.Actor.Props.Create<DmaRegionActor>(cell).WithDispatcher("riser.device-dispatcher").WithMailbox(SmallMailbox.Section);
 
     protected override void OnReceive(object message)
     {
@@ -144,7 +144,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
         }
         var held = cell.Find(piece.Memory);
         if (held is null)
-            cell.Memories.Add(held = new(piece.Memory, Watch(piece.Memory)));
+            cell.Memories = held = new(piece.Memory, Watch(piece.Memory), cell.Memories);
         held.Pieces++;
         try
         {
@@ -188,7 +188,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
     {
         if (--held.Pieces > 0)
             return;
-        cell.Memories.Remove(held);
+        cell.Forget(held);
         held.Watch?.Dispose();
         if (giveBack)
             held.Memory.Dispose();
@@ -198,10 +198,9 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
     {
         if (!MemoryWatch.IsSupported(out _))
             return null;
-        var self = Self;
         try
         {
-            return MemoryWatch.Shared.Watch(memory.Range, e => self.Tell(new MemoryGone(e.Range, CauseOf(e.Kind)), ActorRefs.NoSender));
+            return MemoryWatch.Shared.Watch(memory.Range, Self, static (self, e) => ((IActorRef)self).Tell(new MemoryGone(e.Range, CauseOf(e.Kind)), ActorRefs.NoSender));
         }
         catch (NativeException fault)
         {

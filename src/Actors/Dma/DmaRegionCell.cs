@@ -26,37 +26,49 @@ internal sealed class DmaRegionCell(IovaAllocator iovas, DmaAccess access, Inval
     /// <summary>What came while a request was with the device, in order.</summary>
     public Queue<(object Message, IActorRef Sender)>? Deferred { get; set; }
 
-    /// <summary>The region's memories, each with how many of its pieces are of it and what watches it. Nearly always one.</summary>
-    public List<Held> Memories { get; } = new(1);
+    /// <summary>The region's memories, one behind the other; nearly always one.</summary>
+    public Held? Memories { get; set; }
 
     public Held? Find(DmaMemory memory)
     {
-        foreach (var held in Memories)
+        var held = Memories;
+        while (held is not null && !ReferenceEquals(held.Memory, memory))
+            held = held.Next;
+        return held;
+    }
+
+    public void Forget(Held gone)
+    {
+        if (ReferenceEquals(Memories, gone))
         {
-            if (ReferenceEquals(held.Memory, memory))
-                return held;
+            Memories = gone.Next;
+            return;
         }
-        return null;
+        var before = Memories;
+        while (before is not null && !ReferenceEquals(before.Next, gone))
+            before = before.Next;
+        before?.Next = gone.Next;
     }
 
     public void Dispose()
     {
         BlockingThreads.Release(); // giving memory back takes its time
-        foreach (var held in Memories)
+        for (; Memories is { } held; Memories = held.Next)
         {
             held.Watch?.Dispose();
             held.Memory.Dispose();
         }
-        Memories.Clear();
         var underWay = State is DmaRegionState.Busy { Request: DmaRegionState.Operation.Add add } ? add.Pieces : [];
         foreach (var piece in State.Pieces.Concat(State.Lost).Concat(underWay))
             Iovas.Release(piece.Mapping.Range);
         State = s_nothing;
     }
 
-    /// <summary>A memory of the region.</summary>
-    internal sealed class Held(DmaMemory memory, IDisposable? watch)
+    /// <summary>A memory of the region, and what watches it.</summary>
+    internal sealed class Held(DmaMemory memory, IDisposable? watch, Held? next)
     {
+        public Held? Next { get; set; } = next;
+
         public DmaMemory Memory => memory;
 
         public IDisposable? Watch => watch;

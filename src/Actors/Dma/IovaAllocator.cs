@@ -126,6 +126,7 @@ internal sealed class IovaAllocator
                 var candidate = new IovaRange(aligned, size);
                 if (next.IsAtEnd || candidate.Last < next.Range.Start)
                     return candidate;
+                next.SkipFull(size);
                 start = next.Range.Last + 1;
                 if (start == 0)
                     break;

@@ -4,7 +4,10 @@ using static Riser.Actors.Dma.DmaRegionState;
 
 namespace Riser.Actors.Dma;
 
-/// <summary>Pieces of a region that never change, and what is asked of them again and again: made once.</summary>
+/// <summary>
+/// Pieces of a region that never change, and what is asked of them again and again: made once. Of a single piece, of which most regions are, it is
+/// made anew, so that it takes no memory while nobody asks.
+/// </summary>
 internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece>
 {
     private const int FewEnoughToSearch = 8;
@@ -17,10 +20,10 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
     public static PieceSet Empty { get; } = new([]);
 
     /// <summary>As the device sees them.</summary>
-    public IReadOnlyList<IovaRange> Ranges => _ranges ??= Array.ConvertAll(pieces, piece => piece.Mapping.Range);
+    public IReadOnlyList<IovaRange> Ranges => Count == 1 ? [pieces[0].Mapping.Range] : _ranges ??= Array.ConvertAll(pieces, piece => piece.Mapping.Range);
 
     /// <summary>As a session maps them.</summary>
-    public IReadOnlyList<DmaPiece> Mappings => _mappings ??= Array.ConvertAll(pieces, piece => piece.Mapping);
+    public IReadOnlyList<DmaPiece> Mappings => Count == 1 ? [pieces[0].Mapping] : _mappings ??= Array.ConvertAll(pieces, piece => piece.Mapping);
 
     public int Count => pieces.Length;
 

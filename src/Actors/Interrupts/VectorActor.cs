@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Riser.Actors.Reactor;
 using static Riser.Actors.Interrupts.InterruptProtocol;
 
 namespace Riser.Actors.Interrupts;
@@ -19,7 +20,7 @@ internal sealed class VectorActor : UntypedActor
             Context.Watch(subscriber);
     }
 
-    public static Props Props(VectorChannel channel) => Akka.Actor.Props.Create(() => new VectorActor(channel));
+    public static Props Props(VectorChannel channel) => Akka.Actor.Props.Create<VectorActor>(channel).WithMailbox(SmallMailbox.Section);
 
     protected override void OnReceive(object message)
     {

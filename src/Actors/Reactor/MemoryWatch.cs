@@ -45,12 +45,15 @@ internal sealed class MemoryWatch
     /// <param name="range">Mapped, page aligned (huge pages: theirs), and mapped by this process for itself.</param>
     /// <param name="onEvent">Is not called any more once the result's Dispose has returned; until then an event may be under way.</param>
     /// <exception cref="NativeException">EINVAL: memory that cannot be watched; EBUSY: another userfaultfd has it; ENOMEM: not mapped.</exception>
-    public IDisposable Watch(HostRange range, Action<MemoryEvent> onEvent)
+    public IDisposable Watch(HostRange range, Action<MemoryEvent> onEvent) => Watch(range, onEvent, static (call, what) => ((Action<MemoryEvent>)call)(what));
+
+    /// <summary>The same with what <paramref name="onEvent"/> needs handed to it, so that a static one takes no memory.</summary>
+    public IDisposable Watch(HostRange range, object state, Action<object, MemoryEvent> onEvent)
     {
-        var watcher = new Watcher(this, range, onEvent);
+        var watcher = new Watcher(this, range, state, onEvent);
         lock (_gate)
         {
-            _watchers.Add(watcher, range); // first: an event may come at once
+            watcher.Place = _watchers.Add(watcher, range); // first: an event may come at once
             try
             {
                 _file.Register(range.Address, range.Size);
@@ -76,7 +79,7 @@ internal sealed class MemoryWatch
     private void Forget(Watcher watcher)
     {
         watcher.IsStopped = true;
-        if (!_watchers.Remove(watcher))
+        if (!_watchers.Remove(watcher.Place))
             return;
         foreach (var part in watcher.Memory.Parts)
             Unregister(part);
@@ -148,11 +151,14 @@ internal sealed class MemoryWatch
         var other => throw new InvalidOperationException($"userfaultfd sent event 0x{other:x}, which nobody asked for."),
     };
 
-    private sealed class Watcher(MemoryWatch owner, HostRange range, Action<MemoryEvent> onEvent) : IDisposable
+    private sealed class Watcher(MemoryWatch owner, HostRange range, object state, Action<object, MemoryEvent> onEvent) : IDisposable
     {
         private volatile bool _stopped;
 
         public WatchedMemory Memory { get; } = new(range);
+
+        /// <summary>In the index; under its lock.</summary>
+        public RangeIndex<Watcher>.Place Place { get; set; }
 
         public bool IsStopped
         {
@@ -163,7 +169,7 @@ internal sealed class MemoryWatch
         public void Tell(MemoryEvent what)
         {
             if (!_stopped)
-                onEvent(what);
+                onEvent(state, what);
         }
 
         public void Dispose() => owner.Stop(this);

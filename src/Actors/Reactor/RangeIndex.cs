@@ -11,24 +11,18 @@ internal sealed class RangeIndex<T>
     where T : class
 {
     private readonly SortedSet<Entry>?[] _bySize = new SortedSet<Entry>?[64];
-    private readonly Dictionary<T, Entry> _entries = new(ReferenceEqualityComparer.Instance);
     private long _next;
 
-    public void Add(T item, HostRange range)
+    /// <returns>What it is taken away by.</returns>
+    public Place Add(T item, HostRange range)
     {
-        var entry = new Entry(range.Address, _next++, range, item);
-        _entries.Add(item, entry);
-        (_bySize[SizeOf(range)] ??= new(ByAddress.Instance)).Add(entry);
+        var place = new Place(range, _next++);
+        (_bySize[SizeOf(range)] ??= new(ByAddress.Instance)).Add(new(place, item));
+        return place;
     }
 
     /// <summary>False: it is not there.</summary>
-    public bool Remove(T item)
-    {
-        if (!_entries.Remove(item, out var entry))
-            return false;
-        _bySize[SizeOf(entry.Range)]!.Remove(entry);
-        return true;
-    }
+    public bool Remove(Place place) => _bySize[SizeOf(place.Range)]?.Remove(new(place, null)) == true;
 
     /// <summary>What lies on some of <paramref name="range"/>; nothing may be added or removed meanwhile.</summary>
     public IEnumerable<T> On(HostRange range)
@@ -38,11 +32,11 @@ internal sealed class RangeIndex<T>
             if (_bySize[size] is not { Count: > 0 } entries)
                 continue;
             ulong longest = size == 63 ? ulong.MaxValue : (2UL << size) - 1;
-            var from = new Entry(range.Address - Math.Min(range.Address, longest), long.MinValue, default, null);
-            var to = new Entry(range.Address + (range.Size - 1), long.MaxValue, default, null);
+            var from = new Entry(new(new(range.Address - Math.Min(range.Address, longest), 0), long.MinValue), null);
+            var to = new Entry(new(new(range.Address + (range.Size - 1), 0), long.MaxValue), null);
             foreach (var entry in entries.GetViewBetween(from, to))
             {
-                if (entry.Range.Overlaps(range))
+                if (entry.Place.Range.Overlaps(range))
                     yield return entry.Item!;
             }
         }
@@ -50,12 +44,15 @@ internal sealed class RangeIndex<T>
 
     private static int SizeOf(HostRange range) => BitOperations.Log2(range.Size);
 
-    private readonly record struct Entry(ulong Address, long Order, HostRange Range, T? Item);
+    /// <summary>Where something lies, and which of those that lie there it is.</summary>
+    public readonly record struct Place(HostRange Range, long Order);
+
+    private readonly record struct Entry(Place Place, T? Item);
 
     private sealed class ByAddress : IComparer<Entry>
     {
         public static readonly ByAddress Instance = new();
 
-        public int Compare(Entry x, Entry y) => x.Address.CompareTo(y.Address) is var byAddress and not 0 ? byAddress : x.Order.CompareTo(y.Order);
+        public int Compare(Entry x, Entry y) => x.Place.Range.Address.CompareTo(y.Place.Range.Address) is var byAddress and not 0 ? byAddress : x.Place.Order.CompareTo(y.Place.Order);
     }
 }

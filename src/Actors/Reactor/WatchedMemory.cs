@@ -5,7 +5,7 @@ namespace Riser.Actors.Reactor;
 /// <summary>The parts of a range that are still what they were when watching began.</summary>
 internal sealed class WatchedMemory(HostRange range)
 {
-    private List<HostRange> _parts = [range];
+    private HostRange[] _parts = [range];
 
     /// <summary>In no order; they do not overlap.</summary>
     public IReadOnlyList<HostRange> Parts => _parts;
@@ -25,7 +25,7 @@ internal sealed class WatchedMemory(HostRange range)
     /// <summary>Forgets what of <paramref name="other"/> was watched.</summary>
     public void Remove(HostRange other)
     {
-        var left = new List<HostRange>(_parts.Count + 1);
+        var left = new List<HostRange>(_parts.Length + 1);
         foreach (var part in _parts)
         {
             ulong end = part.Address + part.Size, otherEnd = other.Address + other.Size;
@@ -37,6 +37,6 @@ internal sealed class WatchedMemory(HostRange range)
                 left.Add(new(otherEnd, end - otherEnd));
         }
 
-        _parts = left;
+        _parts = [.. left];
     }
 }

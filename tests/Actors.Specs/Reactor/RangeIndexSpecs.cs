@@ -15,20 +15,21 @@ public sealed class RangeIndexSpecs
         var random = new Random(seed);
         var index = new RangeIndex<object>();
         var all = new Dictionary<object, HostRange>();
+        var places = new Dictionary<object, RangeIndex<object>.Place>();
         for (int i = 0; i < 2_000; i++)
         {
             if (random.Next(3) == 0 && all.Count > 0)
             {
                 object gone = all.Keys.ElementAt(random.Next(all.Count));
-                Assert.True(index.Remove(gone));
-                Assert.False(index.Remove(gone));
+                Assert.True(index.Remove(places[gone]));
+                Assert.False(index.Remove(places[gone]));
                 all.Remove(gone);
             }
             else
             {
                 object item = new();
                 all[item] = Range(random);
-                index.Add(item, all[item]);
+                places[item] = index.Add(item, all[item]);
             }
 
             var asked = Range(random);

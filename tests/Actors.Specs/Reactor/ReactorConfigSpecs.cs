@@ -140,6 +140,10 @@ public sealed class ReactorConfigSpecs
     }
 
     [Fact]
+    public void Small_mailbox_is_our_own_by_default() =>
+        Assert.Equal(typeof(SmallMailbox), Type.GetType(Defaults.GetConfig("small-mailbox").GetString("mailbox-type")));
+
+    [Fact]
     public void Device_dispatcher_uses_the_session_dispatchers_threads_by_default()
     {
         var dispatcher = Defaults.GetConfig("device-dispatcher");

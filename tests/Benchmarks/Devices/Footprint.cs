@@ -14,6 +14,13 @@ internal readonly record struct Footprint(long Managed, long Resident)
 
     public static int OpenFiles() => Directory.GetFiles("/proc/self/fd").Length;
 
+    /// <summary>How many files this process may have open.</summary>
+    public static int FileLimit()
+    {
+        string line = File.ReadLines("/proc/self/limits").First(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+        return int.TryParse(line["Max open files".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], NumberStyles.None, CultureInfo.InvariantCulture, out int limit) ? limit : int.MaxValue;
+    }
+
     private static long ReadResident()
     {
         string line = File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));

@@ -5,7 +5,7 @@ using Riser.Actors.Dma;
 
 namespace Riser.Benchmarks.Devices;
 
-/// <summary>A driver that maps and unmaps as fast as it is answered, and notes how long each time took.</summary>
+/// <summary>A driver that maps and unmaps as fast as it is answered, and notes how long each time took. It never blocks, and so runs where devices and regions do.</summary>
 internal static class RegionLoad
 {
     /// <summary><see cref="DmaProtocol.Map"/> and <see cref="DmaProtocol.Unmap"/> in turn.</summary>
@@ -30,7 +30,7 @@ internal static class RegionLoad
     private static async Task<double[]> RunAsync(Node node, IActorRef region, int times, object first, Func<IReadOnlyList<IovaRange>, object> second)
     {
         var done = new TaskCompletionSource<double[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.System.ActorOf(Props.Create(() => new Driver(region, times, first, second, done)));
+        node.System.ActorOf(Props.Create(() => new Driver(region, times, first, second, done)).WithDispatcher("riser.device-dispatcher"));
         return await done.Task.WaitAsync(TimeSpan.FromMinutes(2));
     }
 

@@ -36,7 +36,7 @@ internal static class LabMachine
         {
             await ExecuteAsync(Path.Combine(Checkout, "tests", "Lab", "run"),
             [
-                "--kernel", Kernel, "--memlock", "unlimited", "--timeout", "400", "--out", folder.FullName, "--",
+                "--kernel", Kernel, "--memlock", "unlimited", "--timeout", "500", "--env", "DOTNET_TC_CallCountingDelayMS=0", "--out", folder.FullName, "--",
                 "dotnet", Path.Combine(AppContext.BaseDirectory, "Riser.Benchmarks.dll"), "--json", $"/run/lab/out/{Rows}",
                 .. scope.IsQuick ? ["--quick"] : Array.Empty<string>(),
                 .. benchmarks.SelectMany(name => (string[])["--filter", name]),

@@ -14,7 +14,7 @@ namespace Riser.Benchmarks.Micro;
 internal static class MicroSuite
 {
     /// <summary>Runs each benchmark of a class.</summary>
-    /// <returns>By name of the method: nanoseconds (median) and bytes of one operation.</returns>
+    /// <returns>By name of the method, with its parameters if it has any ("Find 1000"): nanoseconds (median) and bytes of one operation.</returns>
     /// <exception cref="RefusalException">One did not run.</exception>
     public static IReadOnlyDictionary<string, (double Nanoseconds, double Bytes)> Run<T>(Scope scope)
     {
@@ -33,7 +33,7 @@ internal static class MicroSuite
         var summary = BenchmarkRunner.Run<T>(config);
         var results = new Dictionary<string, (double, double)>(StringComparer.Ordinal);
         foreach (var report in summary.Reports)
-            results[report.BenchmarkCase.Descriptor.WorkloadMethod.Name] = Read(report);
+            results[string.Join(' ', [report.BenchmarkCase.Descriptor.WorkloadMethod.Name, .. report.BenchmarkCase.Parameters.Items.Select(p => $"{p.Value}")])] = Read(report);
         return results.Count > 0 ? results : throw new RefusalException($"No benchmark of {typeof(T).Name} ran: {string.Join("; ", summary.ValidationErrors.Select(e => e.Message))}");
     }
 

@@ -70,7 +70,7 @@ internal sealed class BarBenchmark : IBenchmark
     private static async Task<double[]> ReadAsync(Node node, IActorRef device, int times)
     {
         var done = new TaskCompletionSource<double[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.System.ActorOf(Props.Create(() => new Reader(device, times, done)));
+        node.System.ActorOf(Props.Create(() => new Reader(device, times, done)).WithDispatcher("riser.device-dispatcher"));
         return await done.Task.WaitAsync(TimeSpan.FromMinutes(1));
     }
 

@@ -93,7 +93,7 @@ internal sealed class SimulatedMapping : IDisposable
             return null;
         try
         {
-            return MemoryWatch.Shared.Watch(range, _ => mapping.Drop());
+            return MemoryWatch.Shared.Watch(range, mapping, static (mapping, _) => ((SimulatedMapping)mapping).Drop());
         }
         catch (NativeException refused)
         {
