@@ -38,8 +38,8 @@ internal sealed class ConcurrentBenchmark : IBenchmark
         ];
         Load[] loads =
         [
-            new($"{vectors} vectors, free, as fast as it goes", OneCore: false, scope.Events(100_000), Stamped: false) { IsStream = true },
-            new($"{vectors} vectors, free, one every 3 µs", OneCore: false, scope.Events(30_000), GapNs: 3_000, Stamped: false) { IsStream = true },
+            new($"{vectors} vectors, free, as fast as it goes", OneCore: false, scope.Events(50_000), Stamped: false) { IsStream = true },
+            new($"{vectors} vectors, free, one every 3 µs", OneCore: false, scope.Events(15_000), GapNs: 3_000, Stamped: false) { IsStream = true },
         ];
         List<Row> rows = [.. loads.SelectMany(load => Contest.Run(Name, "ns", 1, receivers, load, scope))];
         Contest.Check(receivers);
