@@ -50,12 +50,12 @@ internal static class LoopDriver
     public static void Await(this ManualResetEventSlim happened, string what) => Assert.True(happened.Wait(Patience), what);
 
     /// <summary>Gives way to other threads until <paramref name="condition"/> holds.</summary>
-    public static void Await(Func<bool> condition, string what, TimeSpan? patience = null)
+    public static void Await(Func<bool> condition, string what)
     {
         long start = Environment.TickCount64;
         while (!condition())
         {
-            Assert.True(Environment.TickCount64 - start < (patience ?? Patience).TotalMilliseconds, what);
+            Assert.True(Environment.TickCount64 - start < Patience.TotalMilliseconds, what);
             Thread.Yield();
         }
     }
