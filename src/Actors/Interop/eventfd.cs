@@ -41,6 +41,14 @@ internal sealed class EventFdHandle : FileDescriptor
         return fd >= 0 ? new(fd) : throw new NativeException("eventfd", LibC.LastErrno);
     }
 
+    /// <summary>Another descriptor of the same counter.</summary>
+    /// <exception cref="NativeException">EMFILE: the limit of open files is reached.</exception>
+    public EventFdHandle Duplicate()
+    {
+        int fd = LibC.fcntl(Number, LibC.F_DUPFD_CLOEXEC, 0);
+        return fd >= 0 ? new(fd) : throw new NativeException("fcntl(F_DUPFD_CLOEXEC)", LibC.LastErrno);
+    }
+
     /// <summary>Takes what was signalled since the last read; 0 when nothing was (EAGAIN). Does not block.</summary>
     /// <exception cref="NativeException">The descriptor is not an eventfd of this process any more (EBADF).</exception>
     public unsafe long Read()

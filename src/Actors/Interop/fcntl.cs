@@ -5,6 +5,7 @@ namespace Riser.Actors.Interop;
 /// <summary>fcntl.h</summary>
 internal static partial class LibC
 {
+    public const int F_DUPFD_CLOEXEC = 1030;
     public const int F_ADD_SEALS = 1033;
     public const int F_SEAL_SHRINK = 2;
     public const int F_SEAL_GROW = 4;

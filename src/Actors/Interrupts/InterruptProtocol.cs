@@ -43,6 +43,17 @@ public static class InterruptProtocol
     /// <summary>The most that one <see cref="Trigger"/> can ask for.</summary>
     public const int MostTriggers = 1_000_000;
 
+    /// <summary>
+    /// Gives the vector's eventfd away: to KVM as an irqfd, or to another process. Answers <see cref="EventFdDuplicated"/>, or
+    /// <see cref="Refused"/>: EOPNOTSUPP to an actor of another node, since a descriptor belongs to one process; EMFILE at the limit of open files.
+    /// </summary>
+    /// <remarks>
+    /// There is one counter, whoever reads it. What another one takes, as KVM does inside the kernel, without a thread of this
+    /// process, is neither counted nor told to subscribers. <see cref="MaskPlace.Runtime"/> does not hold it back; <see cref="MaskPlace.Hardware"/> does.
+    /// The eventfd stays the same across sessions, so it need not be handed over again.
+    /// </remarks>
+    public sealed record DuplicateEventFd : ICommand;
+
     /// <summary>Answers <see cref="Description"/>, after everything that was signalled has been counted.</summary>
     public sealed record Describe : ICommand;
 
@@ -62,6 +73,11 @@ public static class InterruptProtocol
 
     /// <summary>Answer to <see cref="Trigger"/>.</summary>
     public sealed record Triggered(int Vector, int Times);
+
+    /// <summary>Answer to <see cref="DuplicateEventFd"/>.</summary>
+    /// <param name="Vector">Which vector.</param>
+    /// <param name="EventFd">A descriptor of the receiver's own, who disposes it; the vector lives on without it.</param>
+    public sealed record EventFdDuplicated(int Vector, VectorEventFd EventFd) : INoSerializationVerificationNeeded;
 
     /// <summary>Told to subscribers: the session ended, no interrupts come until <see cref="SessionReady"/>. The subscription stays.</summary>
     /// <param name="Vector">Which vector.</param>

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Riser.Actors.Interop;
 using Riser.Actors.Reactor;
 using static Riser.Actors.Interrupts.InterruptProtocol;
 
@@ -59,6 +60,9 @@ internal sealed class VectorActor : UntypedActor
             case Mask or Unmask or Trigger:
                 Context.Parent.Forward(new VectorRequest(_channel.Vector, (ICommand)message));
                 break;
+            case DuplicateEventFd duplicate:
+                Sender.Tell(Duplicate(duplicate));
+                break;
             case InterruptProtocol.Describe:
                 _channel.Drain();
                 Sender.Tell(Describe());
@@ -90,6 +94,20 @@ internal sealed class VectorActor : UntypedActor
 
         Context.Watch(subscriber);
         _channel.Subscribe(subscriber, subscribe.Counting, signal => Sender.Tell(new Subscribed(signal, Describe())), subscribe.Set);
+    }
+
+    private object Duplicate(DuplicateEventFd command)
+    {
+        if (Sender is IActorRefScope { IsLocal: false })
+            return new Refused(command, Errno.EOPNOTSUPP, "A descriptor cannot leave its process in a message", "Ask from the device's node, and pass the descriptor on by SCM_RIGHTS.");
+        try
+        {
+            return new EventFdDuplicated(_channel.Vector, new VectorEventFd(_channel.EventFd.Duplicate()));
+        }
+        catch (NativeException refused)
+        {
+            return new Refused(command, refused.Errno, refused.Message, "Raise the limit of open files (ulimit -n).");
+        }
     }
 
     private void Forget(Akka.Actor.IActorRef subscriber)
