@@ -45,7 +45,8 @@ internal sealed class RiserProcess : IAsyncDisposable
     public static RiserProcess Start(params string[] arguments)
     {
         string here = AppContext.BaseDirectory;
-        var start = new ProcessStartInfo("dotnet")
+        // A shell that runs the specs in the background has SIGINT ignored, and so would have whatever is started here.
+        var start = new ProcessStartInfo("env")
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -54,6 +55,8 @@ internal sealed class RiserProcess : IAsyncDisposable
         };
         string[] all =
         [
+            "--default-signal=INT",
+            "dotnet",
             "exec",
             "--depsfile", Path.Combine(here, "Riser.Host.Specs.deps.json"),
             "--runtimeconfig", Path.Combine(here, "riser.runtimeconfig.json"),
