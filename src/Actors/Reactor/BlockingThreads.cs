@@ -21,7 +21,7 @@ internal sealed class BlockingThreads : IDisposable
     private static Worker? t_me;
 
     private readonly Lock _gate = new(); // everything below
-    private readonly Queue<Item> _queue = new(); // empty while a thread is idle
+    private readonly Queue<Item> _queue = new(); // while it holds something, as many threads run prompt work as there are processors, or all are busy
     private readonly List<Worker?> _workers = []; // by the number in their name
     private readonly List<Worker> _idle = []; // the last to come is the first to go, so that the others can end
     private readonly string _name;
@@ -73,9 +73,10 @@ internal sealed class BlockingThreads : IDisposable
     {
         if (t_me is not { } me)
             return;
-        me.Keeps = false;
+        me.Keeps = me.IsPrompt = false;
         if (me.Take() is { } kept)
             me.Owner.Share(kept);
+        me.Owner.Replace();
     }
 
     /// <summary>The work that runs now does not block any more, unless it says so with <see cref="Release"/>.</summary>
@@ -93,15 +94,13 @@ internal sealed class BlockingThreads : IDisposable
 
     private void ShareLocked(Item work)
     {
-        if (_idle.Count > 0)
+        // More threads for work that never blocks would only take the processors from one another.
+        bool mayGo = !work.IsPrompt || CountPrompt() < Environment.ProcessorCount;
+        if (mayGo && _idle.Count > 0)
         {
-            var worker = _idle[^1];
-            _idle.RemoveAt(_idle.Count - 1);
-            Give(worker, work);
-            ArmFor(worker);
-            worker.Awaken.Release();
+            Wake(work);
         }
-        else if (MayStart)
+        else if (mayGo && MayStart)
         {
             Start(work);
         }
@@ -111,6 +110,48 @@ internal sealed class BlockingThreads : IDisposable
             if (_queue.Count == 1)
                 Arm();
         }
+    }
+
+    private void Wake(Item work)
+    {
+        var worker = _idle[^1];
+        _idle.RemoveAt(_idle.Count - 1);
+        Give(worker, work);
+        ArmFor(worker);
+        worker.Awaken.Release();
+    }
+
+    // This thread is about to block: if it was counted as one that runs prompt work, what waits behind it needs another.
+    private void Replace()
+    {
+        Interlocked.MemoryBarrier(); // what it runs was written before, and is seen by who queues, or the queue is seen here
+        if (_queue.Count == 0)
+            return;
+        lock (_gate)
+        {
+            while (_queue.Count > 0 && CountPrompt() < Environment.ProcessorCount && (_idle.Count > 0 || MayStart))
+                Hand(_queue.Dequeue());
+        }
+    }
+
+    private void Hand(Item work)
+    {
+        if (_idle.Count > 0)
+            Wake(work);
+        else
+            Start(work);
+    }
+
+    private int CountPrompt()
+    {
+        int count = 0;
+        foreach (var worker in _workers)
+        {
+            if (worker is { Work: not null, IsPrompt: true, IsStalled: false })
+                count++;
+        }
+
+        return count;
     }
 
     /// <summary>Ends every thread once its work is done and the queue is empty. Does not wait.</summary>
@@ -242,8 +283,8 @@ internal sealed class BlockingThreads : IDisposable
             foreach (var work in kept) // of work that was not as prompt as it said
                 ShareLocked(new(work, IsPrompt: false));
 
-            while (MayStart && _queue.TryDequeue(out var waiting))
-                Start(waiting);
+            while (_queue.Count > 0 && (_idle.Count > 0 || MayStart))
+                Hand(_queue.Dequeue());
             EndIdle(_idle.TakeWhile(worker => _time.GetElapsedTime(worker.Since) >= _settings.IdleTimeout).Count());
             Arm();
         }

@@ -163,6 +163,7 @@ public sealed class BlockingThreadsSpecs : TestKit
         done.Await("The chain did not end.");
         Assert.Equal(Enumerable.Repeat("spec-block-0", 201), names);
         Assert.Equal(1, threads.Count.All);
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
 
         void Chain(int link)
         {
@@ -191,6 +192,7 @@ public sealed class BlockingThreadsSpecs : TestKit
 
         ran.Await("It waits for its giver.");
         inside.Set();
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
     }
 
     [Fact]
@@ -210,6 +212,7 @@ public sealed class BlockingThreadsSpecs : TestKit
 
         ran.Await("It waits behind a call that blocks.");
         release.Set();
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
     }
 
     [Fact]
@@ -233,6 +236,7 @@ public sealed class BlockingThreadsSpecs : TestKit
 
         done.Await("What was kept did not run.");
         Assert.Equal("spec-block-0", kept);
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
     }
 
     [Fact]
@@ -257,6 +261,7 @@ public sealed class BlockingThreadsSpecs : TestKit
 
         ran.Await("It waits for work that stalls.");
         release.Set();
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
     }
 
     [Fact]
@@ -273,6 +278,7 @@ public sealed class BlockingThreadsSpecs : TestKit
 
         ran.Await("The chain starves the others.");
         Volatile.Write(ref stop, true);
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
 
         void Chain()
         {
@@ -280,6 +286,39 @@ public sealed class BlockingThreadsSpecs : TestKit
             if (!Volatile.Read(ref stop))
                 threads.Run(new ActionRunnable(Chain), isPrompt: true);
         }
+    }
+
+    [Fact]
+    public void Prompt_work_has_as_many_threads_as_there_are_processors_and_another_for_each_that_blocks()
+    {
+        int processors = Environment.ProcessorCount;
+        using var threads = Threads(max: 64);
+        using var started = new CountdownEvent(processors);
+        using var queued = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        using var ran = new ManualResetEventSlim();
+        for (int i = 0; i < processors; i++)
+        {
+            threads.Run(
+                new ActionRunnable(() =>
+                {
+                    started.Signal();
+                    queued.Wait();
+                    BlockingThreads.Release();
+                    release.Wait();
+                }),
+                isPrompt: true);
+        }
+        Assert.True(started.Wait(Patience));
+
+        threads.Run(new ActionRunnable(ran.Set), isPrompt: true);
+        Assert.Equal(processors, threads.Count.All);
+        Assert.False(ran.IsSet);
+        queued.Set();
+
+        ran.Await("Prompt work waits for work that blocks.");
+        release.Set();
+        Await(() => threads.Count.Idle == threads.Count.All, "A thread does not come to rest.");
     }
 
     [Fact]

@@ -9,8 +9,13 @@ internal readonly record struct Footprint(long Managed, long Resident)
 {
     public static Footprint operator -(Footprint after, Footprint before) => new(after.Managed - before.Managed, after.Resident - before.Resident);
 
-    /// <summary>After a full collection.</summary>
-    public static Footprint Now() => new(GC.GetTotalMemory(forceFullCollection: true), ReadResident());
+    /// <summary>After a full collection, finalizers included: what was there before may still be going.</summary>
+    public static Footprint Now()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return new(GC.GetTotalMemory(forceFullCollection: true), ReadResident());
+    }
 
     public static int OpenFiles() => Directory.GetFiles("/proc/self/fd").Length;
 
