@@ -458,7 +458,7 @@ TEST(the_end_of_the_owner_unmaps_and_quiets)
 	struct upu_invalidation records[4];
 	char *page = memory(PAGE), byte;
 	pid_t child;
-	int how;
+	int how, i;
 
 	for (how = 0; how < 3; how++) {
 		CHECK(!pipe(pipes));
@@ -474,7 +474,7 @@ TEST(the_end_of_the_owner_unmaps_and_quiets)
 			if (how == 0)
 				_exit(0);
 			if (how == 2) {
-				execl("/bin/sleep", "sleep", "1", NULL);
+				execl("/bin/sleep", "sleep", "100", NULL);
 				_exit(1);
 			}
 			pause();
@@ -485,7 +485,8 @@ TEST(the_end_of_the_owner_unmaps_and_quiets)
 		if (how == 1)
 			kill(child, SIGKILL);
 		if (how == 2)
-			sleep_ms(500);		/* exec is over, the new program lives */
+			for (i = 0; i < 1000 && device_info(fd).dma_count; i++)
+				sleep_ms(10);	/* exec is over then, the new program lives */
 		else
 			waitpid(child, &status, 0);
 		CHECK(!(config_read(fd, 4, 2) & 4));
@@ -493,8 +494,10 @@ TEST(the_end_of_the_owner_unmaps_and_quiets)
 		EQUAL(records[0].cause, UPU_CAUSE_EXITED);
 		EQUAL(records[1].cause, UPU_CAUSE_EXITED);
 		EQUAL(device_info(fd).dma_count, 0);
-		if (how == 2)
+		if (how == 2) {
+			EQUAL(kill(child, SIGKILL), 0);
 			waitpid(child, &status, 0);
+		}
 	}
 	/* The device is free for the next one to map. */
 	OK(dma_map(fd, page, PAGE, IOVA));
