@@ -1,5 +1,6 @@
 using System.Reflection;
 using Akka.Configuration;
+using Riser.Actors.Backends.Broker;
 
 namespace Riser.Actors.Backends;
 
@@ -35,7 +36,10 @@ internal static class BackendLoader
             throw new ConfigurationException($"riser.backends.{name}.class is '{typeName}', which is no IPciBackend. Write 'Namespace.Type, Assembly'.");
         try
         {
-            return (IPciBackend)Activator.CreateInstance(type, riser.GetConfig($"backends.{name}"))!;
+            var section = riser.GetConfig($"backends.{name}");
+            if (type.IsAssignableTo(typeof(IAsksBroker)))
+                section = section.WithFallback(riser.GetConfig("broker").Root.AtKey(BrokerSettings.Key));
+            return (IPciBackend)Activator.CreateInstance(type, section)!;
         }
         catch (TargetInvocationException problem) when (problem.InnerException is ConfigurationException or PciException)
         {

@@ -387,7 +387,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                 Decide(new SessionProtocol.Failed(noticed.Epoch, SessionFailure.DeviceError, Errno.EIO, "the device reported an uncorrectable error"));
                 break;
             case SessionNotice.RemovalRequested:
-                Decide(new SessionProtocol.Failed(noticed.Epoch, SessionFailure.RemovalRequested, Errno.ENODEV, "the kernel asks for the device back"));
+                Decide(new SessionProtocol.Failed(noticed.Epoch, SessionFailure.RemovalRequested, Errno.ENODEV, "the kernel, or the broker in its place, asks for the device back"));
                 break;
             case SessionNotice.Invalidation:
                 Send(new SessionProtocol.TakeInvalidations(), new InFlight(ActorRefs.Nobody, reply =>

@@ -11,5 +11,13 @@ internal class FileDescriptor : SafeHandleMinusOneIsInvalid
     /// <summary>The descriptor's number, for a call in which the caller keeps the handle alive.</summary>
     public int Number => (int)handle;
 
+    /// <summary>Gives the descriptor to a new owner; this one then has none.</summary>
+    public int Release()
+    {
+        int fd = Number;
+        SetHandleAsInvalid();
+        return fd;
+    }
+
     protected override bool ReleaseHandle() => LibC.close((int)handle) == 0;
 }

@@ -22,6 +22,12 @@ internal sealed class VfioContainerFile : NodeFile, IVfioContainer
     {
     }
 
+    /// <summary>Takes a descriptor over that somebody else has opened.</summary>
+    public VfioContainerFile(FileDescriptor passed)
+        : base(passed.Release())
+    {
+    }
+
     public static VfioContainerFile Open(string path) => new(OpenNode(path));
 
     public int ApiVersion => Call(LibC.VFIO_GET_API_VERSION, 0);
@@ -58,6 +64,12 @@ internal sealed class VfioGroupFile : NodeFile
 {
     private VfioGroupFile(int fd)
         : base(fd)
+    {
+    }
+
+    /// <summary>Takes a descriptor over that somebody else has opened.</summary>
+    public VfioGroupFile(FileDescriptor passed)
+        : base(passed.Release())
     {
     }
 

@@ -8,6 +8,9 @@ namespace Riser.Host.Specs.Support;
 /// <summary>The real executable as a process of its own.</summary>
 internal sealed class RiserProcess : IAsyncDisposable
 {
+    // A shell that runs the specs in the background has SIGINT ignored, and so would have whatever is started here.
+    private static readonly string[] s_program = ["env", "--default-signal=INT", "dotnet"];
+
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
@@ -42,11 +45,19 @@ internal sealed class RiserProcess : IAsyncDisposable
         return await process.EndAsync();
     }
 
-    public static RiserProcess Start(params string[] arguments)
+    /// <summary>The same through another program, such as setpriv, that starts what it is given.</summary>
+    public static async Task<Result> RunAsAsync(IReadOnlyList<string> through, params string[] arguments)
+    {
+        await using var process = Start([.. through, .. s_program], arguments);
+        return await process.EndAsync();
+    }
+
+    public static RiserProcess Start(params string[] arguments) => Start(s_program, arguments);
+
+    private static RiserProcess Start(string[] program, string[] arguments)
     {
         string here = AppContext.BaseDirectory;
-        // A shell that runs the specs in the background has SIGINT ignored, and so would have whatever is started here.
-        var start = new ProcessStartInfo("env")
+        var start = new ProcessStartInfo(program[0])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -55,8 +66,7 @@ internal sealed class RiserProcess : IAsyncDisposable
         };
         string[] all =
         [
-            "--default-signal=INT",
-            "dotnet",
+            .. program[1..],
             "exec",
             "--depsfile", Path.Combine(here, "Riser.Host.Specs.deps.json"),
             "--runtimeconfig", Path.Combine(here, "riser.runtimeconfig.json"),

@@ -24,7 +24,7 @@ internal static class PciObstacles
     public static PciException NoPermission(string node, string subsystem, Errno errno = Errno.EACCES) => new(
         errno,
         $"No permission to open {node}",
-        $"Give it to this user: chown $USER {node}, or for good a udev rule such as SUBSYSTEM==\"{subsystem}\", GROUP=\"{subsystem}\", MODE=\"0660\".");
+        $"Give it to this user: chown $USER {node}, or for good a udev rule such as SUBSYSTEM==\"{subsystem}\", GROUP=\"{subsystem}\", MODE=\"0660\"; or let the broker give it (riser broker).");
 
     /// <summary>Another driver, or none, has the function.</summary>
     public static PciException NotBound(PciFunction function, string driver) => new(

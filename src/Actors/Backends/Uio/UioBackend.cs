@@ -1,4 +1,5 @@
 using Akka.Configuration;
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
@@ -8,7 +9,7 @@ namespace Riser.Actors.Backends.Uio;
 /// Devices that are bound to uio_pci_user, this project's kernel module. Needs no root: read and write permission for
 /// /dev/uio_pci_user/&lt;address&gt; and a limit of locked memory that holds the mappings.
 /// </summary>
-public sealed class UioBackend : IPciBackend
+public sealed class UioBackend : IPciBackend, IAsksBroker
 {
     private readonly UioSettings _settings;
     private readonly INodeOpener _nodes;
@@ -58,22 +59,41 @@ public sealed class UioBackend : IPciBackend
     private UioSession OpenUser(string address)
     {
         UpuFile? file = null;
+        BrokerGrant? grant = null;
         try
         {
-            file = new UpuFile(_nodes.Open(_obstacles.Node(address)));
-            return new(address, file, _settings, () => Taken(address));
+            file = new UpuFile(OpenNode(address, out grant));
+            return new(address, file, _settings, () => WantedBack(address, grant) ?? Taken(address), grant);
         }
-        catch (NativeException fault)
+        catch (Exception fault)
         {
             file?.Dispose();
-            throw _obstacles.NotOpened(address, fault);
-        }
-        catch
-        {
-            file?.Dispose();
+            grant?.Dispose();
+            if (fault is NativeException refused)
+                throw _obstacles.NotOpened(address, refused);
             throw;
         }
     }
+
+    // What this user may not open, the broker may give.
+    private int OpenNode(string address, out BrokerGrant? grant)
+    {
+        grant = null;
+        try
+        {
+            return _nodes.Open(_obstacles.Node(address));
+        }
+        catch (NativeException fault) when (fault.Errno == Errno.EACCES && _settings.Broker.IsThere)
+        {
+            grant = BrokerGrant.Open(_settings.Broker, DeviceId.Parse($"uio:{address}"));
+            return grant.Device.Release();
+        }
+    }
+
+    // The broker says that it wants a device back before it takes it, but on another way than the kernel.
+    private static PciException? WantedBack(string address, BrokerGrant? grant) => grant?.WaitWanted(TimeSpan.FromSeconds(1)) == true
+        ? new(Errno.ENODEV, $"The broker has taken {address} back", "Resume the device to ask for it again.", SessionFailure.RemovalRequested)
+        : null;
 
     // The session's calls are refused, and yet the module has the function: somebody has said UPU_REVOKE.
     private PciException? Taken(string address) =>

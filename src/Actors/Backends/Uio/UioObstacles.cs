@@ -23,7 +23,7 @@ internal sealed class UioObstacles(PciSysfs sysfs, UioSettings settings)
         if (!PciObstacles.Exists(node))
             return null; // told by opening it
         if (!PciObstacles.CanUse(node))
-            return PciObstacles.NoPermission(node, Module);
+            return settings.Broker.Obstacle(DeviceId.Parse($"uio:{function.Address}"), () => PciObstacles.NoPermission(node, Module));
         return function.Group is null ? WithoutIommu(function.Address) : null;
     }
 

@@ -1,3 +1,4 @@
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
@@ -15,15 +16,18 @@ internal sealed class UioSession : IPciSession
     private readonly DeviceBars _bars;
     private readonly UioVectors _vectors;
     private readonly UioAddressSpace _space;
+    private readonly BrokerGrant? _grant;
+    private readonly WantedNotice _wanted = new();
     private int _ended;
 
     /// <param name="address">The device, for messages.</param>
     /// <param name="device">Owned by the session once this has returned.</param>
     /// <param name="settings">Of the backend.</param>
     /// <param name="taken">See <see cref="DeviceConfigSpace"/>.</param>
-    public UioSession(string address, IUpuDevice device, UioSettings settings, Func<PciException?> taken)
+    /// <param name="grant">As the device; null where this user could open it by himself.</param>
+    public UioSession(string address, IUpuDevice device, UioSettings settings, Func<PciException?> taken, BrokerGrant? grant = null)
     {
-        (_address, _device) = (address, device);
+        (_address, _device, _grant) = (address, device, grant);
         var info = device.GetInfo(out var reserved);
         var window = device.GetBar(LibC.UPU_WINDOW_CONFIG, out _);
         _config = new(device, address, window.offset, (int)window.size, taken);
@@ -34,6 +38,7 @@ internal sealed class UioSession : IPciSession
         try
         {
             _config.SetBusMaster(true); // and memory decoding, which mapped BARs need
+            _grant?.OnWanted(_wanted.Raise);
             Info = new(_bars.Info, kinds, _space.Info, _config.Size, CanReset: info.reset_kinds != 0, CanTrigger: kinds.Count > 0);
         }
         catch
@@ -121,6 +126,8 @@ internal sealed class UioSession : IPciSession
     void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd)
     {
         CheckOpen();
+        if (notice == SessionNotice.RemovalRequested)
+            _wanted.Connect(this, eventFd);
         uint request = notice switch
         {
             SessionNotice.DeviceError => LibC.UPU_SET_ERR_EVENTFD,
@@ -196,6 +203,7 @@ internal sealed class UioSession : IPciSession
     {
         if (Interlocked.Exchange(ref _ended, 1) != 0)
             return;
+        _wanted.Connect(this, eventFd: null);
         _bars.End(); // before all else: no driver writes to what is being taken down, and no VMA holds the file
         try
         {
@@ -208,6 +216,7 @@ internal sealed class UioSession : IPciSession
         _vectors.Close();
         _space.Close();
         _device.Dispose();
+        _grant?.Dispose(); // last: it tells the broker that all is closed
     }
 
     /// <inheritdoc/>

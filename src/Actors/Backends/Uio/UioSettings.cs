@@ -1,9 +1,10 @@
 using Akka.Configuration;
+using Riser.Actors.Backends.Broker;
 
 namespace Riser.Actors.Backends.Uio;
 
 /// <summary>The section <c>riser.backends.uio</c>, read once. The keys and their defaults are in reference.conf.</summary>
-internal sealed record UioSettings(string Sysfs, string Nodes, string PlainNodes, int VectorsAhead, bool CheckMemlock, bool Uevents, TimeSpan PollInterval)
+internal sealed record UioSettings(string Sysfs, string Nodes, string PlainNodes, int VectorsAhead, bool CheckMemlock, bool Uevents, TimeSpan PollInterval, BrokerSettings Broker)
 {
     private const string Section = "riser.backends.uio";
 
@@ -24,6 +25,7 @@ internal sealed record UioSettings(string Sysfs, string Nodes, string PlainNodes
                 "poll" => false,
                 var other => throw new ConfigurationException($"{Section}.hot-plug.source is '{other}'; write uevents or poll."),
             },
-            section.Interval(Section, "hot-plug.poll-interval"));
+            section.Interval(Section, "hot-plug.poll-interval"),
+            BrokerSettings.Of(config));
     }
 }

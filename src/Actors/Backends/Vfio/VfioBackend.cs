@@ -1,4 +1,5 @@
 using Akka.Configuration;
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Hardware;
 
 namespace Riser.Actors.Backends.Vfio;
@@ -7,7 +8,7 @@ namespace Riser.Actors.Backends.Vfio;
 /// Devices that are bound to vfio-pci or a variant of it, through the type1v2 container of their IOMMU group. Needs no
 /// root: read and write permission for /dev/vfio/&lt;group&gt; and a limit of locked memory that holds the mappings.
 /// </summary>
-public sealed class VfioBackend : IPciBackend
+public sealed class VfioBackend : IPciBackend, IAsksBroker
 {
     private readonly VfioSettings _settings;
     private readonly PciSysfs _sysfs;
@@ -20,7 +21,7 @@ public sealed class VfioBackend : IPciBackend
     {
         _settings = VfioSettings.Read(config);
         _sysfs = new(_settings.Sysfs);
-        _obstacles = new(_sysfs, _settings.Nodes);
+        _obstacles = new(_sysfs, _settings.Nodes, _settings.Broker);
         _groups = new(_settings, _obstacles);
     }
 

@@ -1,11 +1,20 @@
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Vfio;
 
 /// <summary>One IOMMU group that Riser has open: its file, its container and the functions in use.</summary>
-internal sealed class VfioGroup(string id, VfioGroupFile file, VfioContainerFile container, VfioAddressSpace space)
+/// <param name="id">The group's number.</param>
+/// <param name="file">Owned.</param>
+/// <param name="container">Owned.</param>
+/// <param name="space">What is mapped in the container.</param>
+/// <param name="grant">Owned; null where this user could open the group by himself.</param>
+internal sealed class VfioGroup(string id, VfioGroupFile file, VfioContainerFile container, VfioAddressSpace space, BrokerGrant? grant)
 {
+    /// <summary>The broker's wish to have the group back.</summary>
+    public WantedNotice Wanted { get; } = Listen(grant);
+
     public string Id => id;
 
     public VfioGroupFile File => file;
@@ -19,6 +28,14 @@ internal sealed class VfioGroup(string id, VfioGroupFile file, VfioContainerFile
     {
         file.Dispose();
         container.Dispose();
+        grant?.Dispose(); // last: it tells the broker that all is closed
+    }
+
+    private static WantedNotice Listen(BrokerGrant? grant)
+    {
+        var wanted = new WantedNotice();
+        grant?.OnWanted(wanted.Raise);
+        return wanted;
     }
 }
 
@@ -38,7 +55,7 @@ internal sealed class VfioGroups(VfioSettings settings, VfioObstacles obstacles)
         lock (_gate)
         {
             if (!_open.TryGetValue(id, out var group))
-                _open[id] = group = Open(id);
+                _open[id] = group = Open(id, address);
             return group.Users.Add(address)
                 ? group
                 : throw new PciException(Errno.EBUSY, $"{address} has a session in this program already", "Use that one, or end it first.");
@@ -64,51 +81,70 @@ internal sealed class VfioGroups(VfioSettings settings, VfioObstacles obstacles)
             return use([.. ids.Distinct(StringComparer.Ordinal).Select(id => _open.GetValueOrDefault(id)).OfType<VfioGroup>()]);
     }
 
-    private VfioGroup Open(string id)
+    private VfioGroup Open(string id, string address)
     {
         string node = Path.Combine(settings.Nodes, id);
         VfioContainerFile? container = null;
         VfioGroupFile? file = null;
+        BrokerGrant? grant = null;
         try
         {
             container = OpenContainer();
             file = OpenGroup(node, id);
+            if (file is null || container is null)
+            {
+                file?.Dispose(); // the broker opens it anew, and the kernel opens a group once
+                grant = AskBroker(address, container is null);
+                file = new(grant.Device);
+                container ??= Checked(new(grant.Container!));
+            }
             if (!file.IsViable)
                 throw obstacles.NotViable(id) ?? new PciException(Errno.EINVAL, $"The kernel says that IOMMU group {id} is not viable", "Bind all its functions to vfio-pci; the kernel's log may say more.");
             Attach(container, file, id);
-            return new(id, file, container, new(container, settings.CheckMemlock ? Memlock.Now : null));
+            return new(id, file, container, new(container, settings.CheckMemlock ? Memlock.Now : null), grant);
         }
         catch
         {
             file?.Dispose();
             container?.Dispose();
+            grant?.Dispose();
             throw;
         }
     }
 
-    private VfioContainerFile OpenContainer()
+    private BrokerGrant AskBroker(string address, bool container) => BrokerGrant.Open(settings.Broker, DeviceId.Parse($"vfio:{address}"), container);
+
+    /// <returns>Null: this user may not open it, and there is a broker to ask.</returns>
+    private VfioContainerFile? OpenContainer()
     {
-        string node = Path.Combine(settings.Nodes, "vfio");
         try
         {
-            var container = VfioContainerFile.Open(node);
-            if (container.ApiVersion == LibC.VFIO_API_VERSION && container.Has(LibC.VFIO_TYPE1v2_IOMMU))
-                return container;
-            container.Dispose();
-            throw new PciException(Errno.EINVAL, $"{node} has no type1v2 IOMMU of API version {LibC.VFIO_API_VERSION}", "Load it: modprobe vfio_iommu_type1.");
+            return Checked(VfioContainerFile.Open(ContainerNode));
         }
         catch (NativeException fault)
         {
-            throw fault.Errno switch
+            return fault.Errno switch
             {
-                Errno.EACCES or Errno.EPERM => VfioObstacles.NoPermission(node, fault.Errno),
-                Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => VfioObstacles.NoModule(node, fault.Errno),
-                _ => Failed(fault, node),
+                Errno.EACCES or Errno.EPERM when settings.Broker.IsThere => null,
+                Errno.EACCES or Errno.EPERM => throw VfioObstacles.NoPermission(ContainerNode, fault.Errno),
+                Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => throw VfioObstacles.NoModule(ContainerNode, fault.Errno),
+                _ => throw Failed(fault, ContainerNode),
             };
         }
     }
 
-    private VfioGroupFile OpenGroup(string node, string id)
+    private string ContainerNode => Path.Combine(settings.Nodes, "vfio");
+
+    private VfioContainerFile Checked(VfioContainerFile container)
+    {
+        if (container.ApiVersion == LibC.VFIO_API_VERSION && container.Has(LibC.VFIO_TYPE1v2_IOMMU))
+            return container;
+        container.Dispose();
+        throw new PciException(Errno.EINVAL, $"{ContainerNode} has no type1v2 IOMMU of API version {LibC.VFIO_API_VERSION}", "Load it: modprobe vfio_iommu_type1.");
+    }
+
+    /// <returns>Null: this user may not open it, and there is a broker to ask.</returns>
+    private VfioGroupFile? OpenGroup(string node, string id)
     {
         try
         {
@@ -116,12 +152,13 @@ internal sealed class VfioGroups(VfioSettings settings, VfioObstacles obstacles)
         }
         catch (NativeException fault)
         {
-            throw fault.Errno switch
+            return fault.Errno switch
             {
-                Errno.EACCES or Errno.EPERM => VfioObstacles.NoPermission(node, fault.Errno),
-                Errno.EBUSY => new PciException(Errno.EBUSY, $"IOMMU group {id} is held by another program ({node})", $"End that program first; fuser -v {node} names it.", inner: fault),
-                Errno.ENOENT or Errno.ENODEV => obstacles.NotViable(id) ?? new PciException(Errno.ENODEV, $"{node} is not there", "Bind all functions of the group to vfio-pci.", inner: fault),
-                _ => Failed(fault, node),
+                Errno.EACCES or Errno.EPERM when settings.Broker.IsThere => null,
+                Errno.EACCES or Errno.EPERM => throw VfioObstacles.NoPermission(node, fault.Errno),
+                Errno.EBUSY => throw new PciException(Errno.EBUSY, $"IOMMU group {id} is held by another program ({node})", $"End that program first; fuser -v {node} names it.", inner: fault),
+                Errno.ENOENT or Errno.ENODEV => throw obstacles.NotViable(id) ?? new PciException(Errno.ENODEV, $"{node} is not there", "Bind all functions of the group to vfio-pci.", inner: fault),
+                _ => throw Failed(fault, node),
             };
         }
     }

@@ -1,9 +1,10 @@
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Hardware;
 
 namespace Riser.Actors.Backends.Vfio;
 
 /// <summary>What stands between a function and its being opened, with the fix; what can be said without opening anything.</summary>
-internal sealed class VfioObstacles(PciSysfs sysfs, string nodes)
+internal sealed class VfioObstacles(PciSysfs sysfs, string nodes, BrokerSettings broker)
 {
     /// <summary>The first obstacle in the way of a function; null when there is none to be seen.</summary>
     public PciException? Of(PciFunction function)
@@ -13,7 +14,7 @@ internal sealed class VfioObstacles(PciSysfs sysfs, string nodes)
         if (function.Group is not { } group)
             return NoIommu(function);
         string node = Path.Combine(nodes, group);
-        return NotViable(group) ?? (PciObstacles.Exists(node) && !PciObstacles.CanUse(node) ? NoPermission(node) : null);
+        return NotViable(group) ?? (PciObstacles.Exists(node) && !PciObstacles.CanUse(node) ? broker.Obstacle(DeviceId.Parse($"vfio:{function.Address}"), () => NoPermission(node)) : null);
     }
 
     /// <summary>The functions of a group whose drivers keep it from being given away; null when there are none.</summary>

@@ -131,6 +131,8 @@ internal sealed class VfioSession : IPciSession
         CheckOpen();
         if (notice == SessionNotice.Invalidation)
             return; // type1 pins and has no notifier
+        if (notice == SessionNotice.RemovalRequested)
+            _group.Wanted.Connect(this, eventFd);
         uint index = notice == SessionNotice.DeviceError ? LibC.VFIO_PCI_ERR_IRQ_INDEX : LibC.VFIO_PCI_REQ_IRQ_INDEX;
         if (!Gives(index))
             return;
@@ -171,6 +173,7 @@ internal sealed class VfioSession : IPciSession
     {
         if (Interlocked.Exchange(ref _ended, 1) != 0)
             return;
+        _group.Wanted.Connect(this, eventFd: null);
         Step(_bars.End); // before all else: no driver writes to what is being taken down, and no VMA holds the file
         Step(_config.Close);
         if (_resetAtClose)

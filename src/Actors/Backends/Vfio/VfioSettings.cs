@@ -1,9 +1,10 @@
 using Akka.Configuration;
+using Riser.Actors.Backends.Broker;
 
 namespace Riser.Actors.Backends.Vfio;
 
 /// <summary>The section <c>riser.backends.vfio</c>, read once. The keys and their defaults are in reference.conf.</summary>
-internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead, bool ResetAtClose, bool CheckMemlock, bool Uevents, TimeSpan PollInterval)
+internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead, bool ResetAtClose, bool CheckMemlock, bool Uevents, TimeSpan PollInterval, BrokerSettings Broker)
 {
     private const string Section = "riser.backends.vfio";
 
@@ -24,6 +25,7 @@ internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead
                 "poll" => false,
                 var other => throw new ConfigurationException($"{Section}.hot-plug.source is '{other}'; write uevents or poll."),
             },
-            section.Interval(Section, "hot-plug.poll-interval"));
+            section.Interval(Section, "hot-plug.poll-interval"),
+            BrokerSettings.Of(config));
     }
 }

@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Hardware;
 using Riser.Actors.Backends.Vfio;
 using Riser.Actors.Specs.Backends.Hardware;
@@ -123,7 +124,7 @@ public sealed class VfioBackendSpecs : IDisposable
 
     [Fact]
     public void Settings_have_the_defaults_of_reference_conf() =>
-        Assert.Equal(new("/sys", "/dev/vfio", 32, true, true, true, TimeSpan.FromSeconds(10)), VfioSettings.Read(Config.Empty));
+        Assert.Equal(new("/sys", "/dev/vfio", 32, true, true, true, TimeSpan.FromSeconds(10), BrokerSettings.Of(Config.Empty)), VfioSettings.Read(Config.Empty));
 
     [Theory]
     [InlineData("hot-plug.source = netlink", "hot-plug.source")]

@@ -43,6 +43,6 @@ public sealed class VfioResetSpecs
     private VfioReset Reset(bool hasFunctionReset)
     {
         var settings = VfioSettings.Read(Akka.Configuration.Config.Empty);
-        return new(_kernel, new(_kernel, "0000:03:00.0", FakeVfioDevice.ConfigOffset, 256), new(settings, new(new(settings.Sysfs), settings.Nodes)), "0000:03:00.0", hasFunctionReset);
+        return new(_kernel, new(_kernel, "0000:03:00.0", FakeVfioDevice.ConfigOffset, 256), new(settings, new(new(settings.Sysfs), settings.Nodes, settings.Broker)), "0000:03:00.0", hasFunctionReset);
     }
 }
