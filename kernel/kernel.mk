@@ -4,6 +4,7 @@
 #   make module-install KDIR=...  installs it into the modules of the running (or KERNELRELEASE) kernel
 #   make module-test              boots each kernel of the lab and runs the module's tests in it
 #   make kernel-test              the same for one kernel with its IOMMU; part of make test
+#   make dkms-test                builds it by dkms, for each kernel of DKMS_KERNELS; part of make test
 #   make module-config-test       config.c over a device of bytes, in user space; part of kernel-test
 #   make module-check             sparse and checkpatch, which the lab's cache has; part of kernel-test
 #   make lab-debug                all of it in kernels with KASAN, lockdep, kmemleak, faults; docs/kernel-debug.md
@@ -11,10 +12,11 @@
 KERNEL_ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 KERNEL_OUT ?= $(KERNEL_ROOT)/../artifacts/kernel
 LAB_KERNELS ?= 6.12 6.1
+DKMS_KERNELS ?= 6.12
 LAB_CACHE ?= $(or $(RISER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/riser)/lab
 WITH_TOOLS := $(KERNEL_ROOT)/../tests/Lab/debug/with-tools
 
-.PHONY: module module-install module-test module-check module-lab module-config-test kernel-test lab-debug
+.PHONY: dkms-test module module-install module-test module-check module-lab module-config-test kernel-test lab-debug
 
 ifneq ($(KDIR),)
 module:
@@ -52,6 +54,9 @@ kernel-test: module-lab-6.12 module-config-test module-check
 	    RISER_LAB_CPUS=$$cpus $(KERNEL_ROOT)/../tests/Lab/run --kernel 6.12 --timeout 1200 -- $(KERNEL_ROOT)/selftest/run $$only \
 	        | sed 's/^\([0-9]* passed, [0-9]* failed, [0-9]* skipped\)$$/kernel 6.12: \1/' || exit 1; \
 	done
+
+dkms-test:
+	@$(KERNEL_ROOT)/selftest/dkms $(DKMS_KERNELS)
 
 module-config-test:
 	@$(MAKE) -s -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/config config
