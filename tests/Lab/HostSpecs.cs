@@ -45,10 +45,21 @@ public sealed class HostSpecs
         Run_delivers_every_interrupt_that_it_triggers("EDU");
     }
 
-    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [RiserProgram.Path, .. arguments])
+    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Riser, .. arguments])
     {
         UseShellExecute = false,
         RedirectStandardOutput = true,
         RedirectStandardError = true,
     })!;
+
+    // Built beside this assembly: artifacts/<source>/bin/<project>/<configuration>.
+    private static string Riser
+    {
+        get
+        {
+            string here = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);
+            string bin = Path.GetDirectoryName(Path.GetDirectoryName(here)!)!;
+            return Path.Combine(bin, "Riser.Host", Path.GetFileName(here), "riser.dll");
+        }
+    }
 }

@@ -27,6 +27,9 @@ internal sealed record BrokerSettings(string Socket, TimeSpan AnswerWithin)
     {
         var defaults = ReferenceConfig.Default.GetConfig("riser.broker");
         var section = backend.IsNullOrEmpty() || !backend.HasPath(Key) ? defaults : backend.GetConfig(Key).WithFallback(defaults);
-        return new(section.GetString("socket"), section.Interval("riser.broker", "answer-within"));
+        string socket = section.GetString("socket");
+        if (socket.Length > 0 && !Path.IsPathRooted(socket))
+            throw new ConfigurationException($"riser.broker.socket is '{socket}'; it must be an absolute path, or empty.");
+        return new(socket, section.Interval("riser.broker", "answer-within"));
     }
 }
