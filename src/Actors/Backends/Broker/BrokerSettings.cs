@@ -27,8 +27,8 @@ internal sealed record BrokerSettings(string Socket, TimeSpan AnswerWithin)
     {
         var defaults = ReferenceConfig.Default.GetConfig("riser.broker");
         var section = backend.IsNullOrEmpty() || !backend.HasPath(Key) ? defaults : backend.GetConfig(Key).WithFallback(defaults);
-        string socket = section.GetString("socket");
-        if (socket.Length > 0 && !Path.IsPathRooted(socket))
+        string? socket = section.GetString("socket"); // null: a list
+        if (socket is null || (socket.Length > 0 && !Path.IsPathRooted(socket)))
             throw new ConfigurationException($"riser.broker.socket is '{socket}'; it must be an absolute path, or empty.");
         return new(socket, section.Interval("riser.broker", "answer-within"));
     }
