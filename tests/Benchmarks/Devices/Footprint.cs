@@ -12,7 +12,7 @@ internal readonly record struct Footprint(long Managed, long Resident)
     /// <summary>After a full collection, finalizers included: what was there before may still be going.</summary>
     public static Footprint Now()
     {
-        GC.Collect();
+        GC.GetTotalMemory(forceFullCollection: true);
         GC.WaitForPendingFinalizers();
         return new(GC.GetTotalMemory(forceFullCollection: true), ReadResident());
     }
