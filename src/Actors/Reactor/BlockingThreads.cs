@@ -18,7 +18,7 @@ internal sealed class BlockingThreads : IDisposable
     private const int LongestChain = 64;
 
     [ThreadStatic]
-    private static Worker? t_me;
+    private static Worker? s_me;
 
     private readonly Lock _gate = new(); // everything below
     private readonly Queue<Item> _queue = new(); // while it holds something, as many threads run prompt work as there are processors, or all are busy
@@ -62,7 +62,7 @@ internal sealed class BlockingThreads : IDisposable
     public void Run(IRunnable work, bool isPrompt = false)
     {
         Item? shared = new Item(work, isPrompt);
-        if (t_me is { Keeps: true } me && me.Owner == this)
+        if (s_me is { Keeps: true } me && me.Owner == this)
             shared = me.Put(shared.Value);
         if (shared is { } item)
             Share(item);
@@ -71,7 +71,7 @@ internal sealed class BlockingThreads : IDisposable
     /// <summary>Before a call that may block: what was kept for this thread goes to the others. Nothing on other threads.</summary>
     public static void Release()
     {
-        if (t_me is not { } me)
+        if (s_me is not { } me)
             return;
         me.Keeps = me.IsPrompt = false;
         if (me.Take() is { } kept)
@@ -82,7 +82,7 @@ internal sealed class BlockingThreads : IDisposable
     /// <summary>The work that runs now does not block any more, unless it says so with <see cref="Release"/>.</summary>
     public static void Keep()
     {
-        if (t_me is { } me)
+        if (s_me is { } me)
             me.Keeps = true;
     }
 
@@ -191,7 +191,7 @@ internal sealed class BlockingThreads : IDisposable
 
     private void Work(Worker me)
     {
-        t_me = me;
+        s_me = me;
         int chain = 0;
         while (me.Work is { } work)
         {
