@@ -139,12 +139,14 @@ static void upu_intx_apply(struct upu_vector *v)
 			v->masked = true;	/* it still asks */
 			upu_vector_signal(v);
 		}
-	} else if (want && !v->hw_masked) {
-		v->hw_masked = true;
-		disable_irq_nosync(v->virq);
-	} else if (!want && v->hw_masked) {
-		v->hw_masked = false;
-		enable_irq(v->virq);
+	} else {
+		/* Some have half a mask, set since open(): only the line is masked. */
+		pci_intx(pdev, 1);
+		if (want && !v->hw_masked)
+			disable_irq_nosync(v->virq);
+		else if (!want && v->hw_masked)
+			enable_irq(v->virq);
+		v->hw_masked = want;
 	}
 	if (!want && v->pending) {
 		v->pending = false;
@@ -300,7 +302,7 @@ static void upu_vector_disarm(struct upu_session *session, u32 index)
 
 	if (!v)
 		return;
-	if (irqs->kind == UPU_IRQ_INTX && irqs->intx_pci23)
+	if (irqs->kind == UPU_IRQ_INTX)
 		pci_intx(session->udev->pdev, 0);
 	free_irq(v->virq, v);
 	if (index >= irqs->allocated)

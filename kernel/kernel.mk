@@ -2,8 +2,9 @@
 #
 #   make module                   builds it for KDIR, or for each kernel of the lab
 #   make module-install KDIR=...  installs it into the modules of the running (or KERNELRELEASE) kernel
-#   make module-test              boots each kernel of the lab and runs the module's tests in it
-#   make kernel-test              the same for one kernel with its IOMMU; part of make test
+#   make kernel-test              boots each kernel of the lab in each of its machines and runs the module's tests;
+#                                 part of make test. MODULE_KERNELS="6.12 6.1" names the kernels
+#   make kernel-soak              the tests' loops at full length (RISER_SOAK=0.1: a tenth of it); part of make soak
 #   make dkms-test                builds it by dkms, for each kernel of DKMS_KERNELS; part of make test
 #   make module-config-test       config.c over a device of bytes, in user space; part of kernel-test
 #   make module-check             sparse and checkpatch, which the lab's cache has; part of kernel-test
@@ -11,12 +12,12 @@
 
 KERNEL_ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 KERNEL_OUT ?= $(KERNEL_ROOT)/../artifacts/kernel
-LAB_KERNELS ?= 6.12 6.1
+MODULE_KERNELS ?= 6.12 6.1
 DKMS_KERNELS ?= 6.12
 LAB_CACHE ?= $(or $(RISER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/riser)/lab
 WITH_TOOLS := $(KERNEL_ROOT)/../tests/Lab/debug/with-tools
 
-.PHONY: dkms-test module module-install module-test module-check module-lab module-config-test kernel-test lab-debug
+.PHONY: dkms-test module module-install module-check module-lab module-config-test kernel-test kernel-soak lab-debug
 
 ifneq ($(KDIR),)
 module:
@@ -26,34 +27,55 @@ module: module-lab
 endif
 
 # A compiler of its own version is what a kernel's headers ask for; the lab's take the system's.
-module-lab: $(addprefix module-lab-,$(LAB_KERNELS))
+module-lab: $(addprefix module-lab-,$(MODULE_KERNELS))
 
 module-lab-%:
 	$(KERNEL_ROOT)/../tests/Lab/setup
 	$(MAKE) -C $(KERNEL_ROOT) module KDIR=$(LAB_CACHE)/kernels/$*/headers OUT=$(KERNEL_OUT)/$* W=1
 	$(MAKE) -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/$*/selftest
+	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive KDIR=$(LAB_CACHE)/kernels/$*/headers OUT=$(KERNEL_OUT)/$*/selftest
 
 module-install: module
 	$(MAKE) -C $(KERNEL_ROOT) install KDIR=$(KDIR) OUT=$(KERNEL_OUT)/own
 
-module-test: $(addprefix module-test-,$(LAB_KERNELS))
+# The machines, and which tests are for which: none is skipped because it is another machine's.
+#   whole     an IOMMU, one processor, two NUMA nodes, a device that reports errors
+#   two       two processors, for what races within the kernel, and VFs where their emulation has its registers: below
+#             4 GiB, as all of the memory
+#   unmapped  interrupts are not remapped
+#   bare      no IOMMU
+# Faults are for the debug kernels (lab-debug).
+MODULE_MACHINES = whole two unmapped bare
+machine_whole = --device-set errors --append numa=fake=2
+machine_two = --mem 2800
+machine_unmapped = --append intremap=off
+machine_bare = --no-iommu
+tests_whole = -affinity -_vf -msi_needs -without_an_iommu -a_foreign_reset_races -faults_
+tests_two = affinity _vf a_foreign_reset_races
+tests_unmapped = msi_needs
+tests_bare =
+cpus_two = 2
 
 # One machine after the other: each takes two processors.
-module-test-%: module-lab-%
-	$(KERNEL_ROOT)/../tests/Lab/run --kernel $* -- $(KERNEL_ROOT)/selftest/run
-	$(KERNEL_ROOT)/../tests/Lab/run --kernel $* --no-iommu -- $(KERNEL_ROOT)/selftest/run
-	$(KERNEL_ROOT)/../tests/Lab/run --kernel $* --append intremap=off -- $(KERNEL_ROOT)/selftest/run msi_needs
+# $(call module-machine,KERNEL,MACHINE)
+define module-machine
+	@set -o pipefail; RISER_LAB_CPUS=$(or $(cpus_$(2)),1) $(KERNEL_ROOT)/../tests/Lab/run --kernel $(1) --timeout 1200 \
+		$(machine_$(2)) -- $(KERNEL_ROOT)/selftest/run $(tests_$(2)) \
+		| sed -u 's/^\([0-9]* passed, [0-9]* failed, [0-9]* skipped\)$$/kernel $(1), machine $(2): \1/'
 
-.NOTPARALLEL: module-test
+endef
 
-# The part of module-test that `make test` runs: one kernel, with its IOMMU.
-# The lab's machine has one processor; affinity needs two, and so does what races within the kernel.
-kernel-test: module-lab-6.12 module-config-test module-check
-	@set -o pipefail; for cpus in 1 2; do \
-	    [ $$cpus = 1 ] && only= || only="affinity a_foreign_reset_races"; \
-	    RISER_LAB_CPUS=$$cpus $(KERNEL_ROOT)/../tests/Lab/run --kernel 6.12 --timeout 1200 -- $(KERNEL_ROOT)/selftest/run $$only \
-	        | sed 's/^\([0-9]* passed, [0-9]* failed, [0-9]* skipped\)$$/kernel 6.12: \1/' || exit 1; \
-	done
+kernel-test: $(addprefix module-lab-,$(MODULE_KERNELS)) module-config-test module-check
+	$(foreach kernel,$(MODULE_KERNELS),$(foreach machine,$(MODULE_MACHINES),$(call module-machine,$(kernel),$(machine))))
+
+# The loops: names of their tests. RISER_SOAK_SEED=N draws again what a run has said that it drew.
+RISER_SOAK ?= 1
+SOAK_KERNEL ?= 6.12
+SOAK_TESTS ?= freed_pages no_canary_dies_where administrators dies_at_any_moment death_leaves reload
+
+kernel-soak: module-lab-$(SOAK_KERNEL)
+	$(KERNEL_ROOT)/../tests/Lab/run --kernel $(SOAK_KERNEL) --timeout 86400 $(machine_whole) \
+		--env UPU_SOAK=$(RISER_SOAK) --env UPU_SEED=$(RISER_SOAK_SEED) -- $(KERNEL_ROOT)/selftest/run $(SOAK_TESTS)
 
 dkms-test:
 	@$(KERNEL_ROOT)/selftest/dkms $(DKMS_KERNELS)
@@ -61,7 +83,7 @@ dkms-test:
 module-config-test:
 	@$(MAKE) -s -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/config config
 	@set -o pipefail; $(KERNEL_OUT)/config/upu-config-test \
-	    | sed 's/^# \([0-9]* passed, [0-9]* failed, [0-9]* skipped\)$$/kernel config: \1/'
+	    | sed -u 's/^# \([0-9]* passed, [0-9]* failed, [0-9]* skipped\)$$/kernel config: \1/'
 
 # C=2 checks what is built already as well, W=1 is of the build itself.
 CHECK_KERNELS ?= 6.12 6.1

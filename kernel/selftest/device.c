@@ -261,15 +261,21 @@ static void edu_write64(int fd, uint64_t offset, uint64_t value)
 	EQUAL(pwrite(fd, &value, 8, UPU_WINDOW_OFFSET(0) + offset), 8);
 }
 
-void edu_copy(int fd, uint64_t from, uint64_t to, unsigned int size)
+void edu_begin(int fd, uint64_t from, uint64_t to, unsigned int size)
 {
 	uint64_t command = 1 | (to < EDU_BUFFER || to >= EDU_BUFFER + PAGE ? 2 : 0);
-	int i;
 
 	edu_write64(fd, 0x80, from);
 	edu_write64(fd, 0x88, to);
 	edu_write64(fd, 0x90, size);
 	edu_write64(fd, 0x98, command);
+}
+
+void edu_end(int fd)
+{
+	uint64_t command;
+	int i;
+
 	for (i = 0; i < 500; i++) {
 		EQUAL(pread(fd, &command, 8, UPU_WINDOW_OFFSET(0) + 0x98), 8);
 		if (!(command & 1))
@@ -277,6 +283,12 @@ void edu_copy(int fd, uint64_t from, uint64_t to, unsigned int size)
 		sleep_ms(10);
 	}
 	FAIL("edu's DMA does not end");
+}
+
+void edu_copy(int fd, uint64_t from, uint64_t to, unsigned int size)
+{
+	edu_begin(fd, from, to, size);
+	edu_end(fd);
 }
 
 void edu_dma(int fd, uint64_t iova, unsigned int size, int to_memory)

@@ -61,6 +61,8 @@ void sleep_ms(int ms);
 void edu_raise(int fd);
 void edu_ack(int fd);
 void edu_dma(int fd, uint64_t iova, unsigned int size, int to_memory);
+void edu_begin(int fd, uint64_t from, uint64_t to, unsigned int size);	/* arrives 100 ms later */
+void edu_end(int fd);
 void edu_copy(int fd, uint64_t from, uint64_t to, unsigned int size);
 
 #endif

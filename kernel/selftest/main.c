@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs the tests: upu-selftest [--root] [--count] [NAME-PART...] */
+/* Runs the tests: upu-selftest [--root] [NAME-PART...] [-NAME-PART...]: all, some, not some. */
 #include <signal.h>
+#include <stdint.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tap.h"
 
-#define DEADLINE_SECONDS 60	/* UPU_DEADLINE says otherwise: a debug kernel is slow */
+#define DEADLINE_SECONDS 120	/* UPU_DEADLINE says otherwise: a debug kernel is slow. None with UPU_SOAK */
 
 static struct test *tests, **tail = &tests;
 
@@ -41,16 +42,57 @@ void test_fail(const char *file, int line, const char *format, ...)
 	_exit(TEST_FAILED);
 }
 
+int loops(int quick, int full)
+{
+	const char *share = getenv("UPU_SOAK");
+	int count = quick;
+
+	if (share && *share) {
+		count = full * atof(share);
+		if (count < quick)
+			count = quick;
+		printf("# %d rounds\n", count);
+		fflush(stdout);
+	}
+	return count;
+}
+
+static uint64_t drawn;
+
+void seed(void)
+{
+	const char *given = getenv("UPU_SEED");
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	drawn = given && *given ? strtoull(given, NULL, 10) : (uint64_t)time.tv_nsec;
+	printf("# UPU_SEED=%llu\n", (unsigned long long)drawn);
+	fflush(stdout);
+}
+
+/* A linear congruential generator, Knuth's MMIX; its upper half. */
+unsigned int pick(unsigned int below)
+{
+	drawn = drawn * 6364136223846793005ull + 1442695040888963407ull;
+	return (drawn >> 33) % below;
+}
+
 static int wanted(const struct test *test, char **parts, int root)
 {
+	int any = 0, named = 0;
+
 	if (test->needs_root != root)
 		return 0;
-	if (!*parts)
-		return 1;
-	for (; *parts; parts++)
-		if (strstr(test->name, *parts))
-			return 1;
-	return 0;
+	for (; *parts; parts++) {
+		if (**parts == '-') {
+			if (strstr(test->name, *parts + 1))
+				return 0;
+			continue;
+		}
+		any = 1;
+		named |= !!strstr(test->name, *parts);
+	}
+	return named || !any;
 }
 
 int main(int count, char **args)
@@ -78,7 +120,9 @@ int main(int count, char **args)
 		child = fork();
 		if (!child) {
 			setpgid(0, 0);
-			alarm(getenv("UPU_DEADLINE") ? atoi(getenv("UPU_DEADLINE")) : DEADLINE_SECONDS);
+			if (!getenv("UPU_SOAK"))
+				alarm(getenv("UPU_DEADLINE") ? atoi(getenv("UPU_DEADLINE")) :
+							       DEADLINE_SECONDS);
 			test->run();
 			fflush(stdout);
 			_exit(TEST_PASSED);

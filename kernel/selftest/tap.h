@@ -29,6 +29,14 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * How often a loop goes round: @quick times, and with UPU_SOAK=SHARE that share of @full (make soak).
+ * pick() draws below @below; a test that draws says its seed, and UPU_SEED=SEED draws the same again.
+ */
+int loops(int quick, int full);
+void seed(void);
+unsigned int pick(unsigned int below);
+
 #define TEST_(name_, root_)							\
 	static void test_##name_(void);						\
 	static struct test test_entry_##name_ = { #name_, test_##name_, root_, NULL };	\

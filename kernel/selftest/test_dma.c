@@ -452,6 +452,33 @@ TEST(a_punched_hole_unmaps_soon)
 	}
 }
 
+/* A look that does not fault would not see it. */
+TEST(a_hole_in_huge_pages_unmaps_soon)
+{
+	int fd = edu_open(), file = memfd_create("upu", MFD_CLOEXEC | MFD_HUGETLB);
+	struct upu_invalidation record;
+	char *huge;
+	int waited;
+
+	CHECK(file >= 0 && !ftruncate(file, HUGE));
+	huge = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (huge == MAP_FAILED)
+		SKIP("no huge pages");
+	memset(huge, 1, HUGE);
+	OK(dma_map(fd, huge, HUGE, IOVA));
+	EQUAL(fallocate(file, 3 /* KEEP_SIZE | PUNCH_HOLE */, 0, HUGE), 0);
+	/* 6.1 says of it that it is unmapped, newer kernels that it may be gone. */
+	for (waited = 0; invalidations(fd, &record, 1) != 1; waited++) {
+		CHECK(waited < 5000);
+		sleep_ms(1);
+	}
+	CHECK(record.cause == UPU_CAUSE_DROPPED || record.cause == UPU_CAUSE_UNMAPPED);
+	EQUAL(record.iova, IOVA);
+	EQUAL(record.size, HUGE);
+	EQUAL(device_info(fd).dma_count, 0);
+	poison(fd, IOVA + HUGE - PAGE);
+}
+
 TEST(the_end_of_the_owner_unmaps_and_quiets)
 {
 	int fd = edu_open(), status, pipes[2];

@@ -294,6 +294,8 @@ static int intx_open(int *fired)
 
 	if (!device_info(fd).intx)
 		SKIP("no INTx");
+	/* Once more with a device that cannot mask it (kernel/selftest/exclusive). */
+	EQUAL(!!(device_info(fd).flags & UPU_INFO_INTX_EXCLUSIVE), !!getenv("UPU_EXCLUSIVE"));
 	*fired = event();
 	OK(irqs(fd, UPU_IRQ_INTX, UPU_IRQ_ARM, 0, 1, fired));
 	return fd;

@@ -289,6 +289,91 @@ ROOT_TEST(an_error_does_not_wait_forever)
 	CHECK(now() - start > 1);
 }
 
+/*
+ * ---- errors: of the device itself, by the machine's monitor. The lab's RNG is the one that can be
+ * told to report them, and has its registers in BAR 4.
+ */
+
+/* The port hands errors on where firmware has let it: bridge control, SERR# enable. */
+static void let_port_report(const char *name)
+{
+	char path[128];
+	uint8_t control;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/../config", device_address(name));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	CHECK(fd >= 0);
+	EQUAL(pread(fd, &control, 1, 0x3e), 1);
+	control |= 2;
+	EQUAL(pwrite(fd, &control, 1, 0x3e), 1);
+	close(fd);
+}
+
+static void device_reports(const char *error)
+{
+	char line[128];
+
+	if (access("/dev/virtio-ports/lab.monitor", F_OK))
+		SKIP("no monitor");
+	let_port_report("RNG");
+	snprintf(line, sizeof(line), "lab-monitor pcie_aer_inject_error lab-rng %s", error);
+	EQUAL(system(line), 0);
+}
+
+ROOT_TEST(a_devices_own_error_is_asked_about)
+{
+	int fd = device_open("RNG"), error = event(), refused = 0;
+
+	OK(set_eventfd(fd, UPU_SET_ERR_EVENTFD, error));
+	device_reports("COMP_TIME");
+	EQUAL(answer_errors(fd, error, UPU_REPLY_CAN_RECOVER, &refused), 124);
+	EQUAL(refused, 1);
+}
+
+/* A fatal error: the link is frozen, and reset whatever the user answers. */
+ROOT_TEST(an_error_that_freezes_the_link_resets_it)
+{
+	int fd = device_open("RNG"), error = event(), fired = event(), kinds = 0;
+	volatile uint32_t *bar = bar_map(fd, 4, 0, PAGE);
+	struct upu_event event;
+
+	OK(set_eventfd(fd, UPU_SET_ERR_EVENTFD, error));
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fired));
+	bus_master(fd, 1);
+	CHECK(bar[1] != ~0u);
+	device_reports("DLP");
+	while (kinds != 134 && event_wait(error, 10000)) {
+		while (!next_event(fd, &event)) {
+			kinds = kinds * 10 + event.kind;
+			if (event.kind == UPU_EVENT_ERROR)
+				EQUAL(event.state, UPU_STATE_FROZEN);
+			if (event.deadline_ms)
+				OK(reply(fd, event.sequence, event.kind == UPU_EVENT_ERROR ?
+					 UPU_REPLY_NEED_RESET : UPU_REPLY_RECOVERED));
+		}
+	}
+	EQUAL(kinds, 134);
+	CHECK(!(config_read(fd, 4, 2) & 4));	/* as it was opened */
+	CHECK(window_read(fd, 4, 4, 4) != ~0u);
+	CHECK(bar[1] != ~0u);			/* mapped anew */
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
+	EQUAL(event_count(fired), 1);
+}
+
+ROOT_TEST(an_error_that_freezes_the_link_does_not_wait_forever)
+{
+	int fd = device_open("RNG"), error = event(), kinds = 0;
+	struct upu_event event;
+
+	OK(set_eventfd(fd, UPU_SET_ERR_EVENTFD, error));
+	device_reports("DLP");
+	while (kinds != 134 && event_wait(error, 20000))
+		while (!next_event(fd, &event))
+			kinds = kinds * 10 + event.kind;
+	EQUAL(kinds, 134);
+}
+
 /* ---- suspend, as far as freezing: pm_test stops before devices are touched ---- */
 
 static int try_suspend(void)
