@@ -105,7 +105,8 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             case OpenBar open: Run(new SessionProtocol.LendBar(open.Bar), open); break;
             case CreateDmaRegion create: CreateRegion(create); break;
             case OpenVectors open: OpenVectors(open); break;
-            case ReadBar or WriteBar or ReadConfig or WriteConfig or DeviceProtocol.Reset: Run(message, message); break;
+            case Reply reply: Answer(reply); break;
+            case AllocateMemory or ReadBar or WriteBar or ReadConfig or WriteConfig or DeviceProtocol.Reset: Run(message, message); break;
 
             case DmaMapping.Add or DmaMapping.Remove: MapForRegion(message); break;
             case VectorRequest request: AskForVector(request); break;
@@ -119,6 +120,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             case HeartbeatLate late when _beatIsOut: Decide(new DeviceState.Overdue(late.Epoch, "a heartbeat", _settings.HeartbeatTimeout)); break;
             case HeartbeatLate: break;
             case Noticed noticed: Notice(noticed); break;
+            case AnswerLate late: Late(late); break;
             case BusProtocol.Found found: _description = found.Device; _present = true; Decide(new DeviceState.Arrived()); break;
             case BusProtocol.Lost: _present = false; Decide(new DeviceState.Departed()); break;
             case Terminated gone: Ended(gone.ActorRef); break;
@@ -185,7 +187,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     {
         Timers.Cancel(nameof(DeviceState.Elapsed));
         _beatIsOut = false;
-        var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, Notices(epoch));
+        var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, _parts.Affinities, Notices(epoch));
         _session = Context.ActorOf(SessionActor.Props(_found.Backend, Device, epoch, plan), $"session-{epoch}");
         _session.Tell(new SessionProtocol.Start());
         Context.Watch(_session);
@@ -211,6 +213,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     private void EndSession(TimeSpan within)
     {
         _session!.Tell(new SessionProtocol.End());
+        ForgetEvents();
         Timers.Cancel(nameof(HeartbeatDue));
         Limit(_state.History.Epoch, "ending the session", within);
     }
@@ -218,6 +221,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     private void AbandonSession()
     {
         _session!.Tell(new SessionProtocol.End()); // should it ever come back
+        ForgetEvents();
         Timers.CancelAll();
     }
 
@@ -236,6 +240,11 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                     region.Tell(new DmaRegionState.SessionBegun(ready.Epoch));
                 foreach (var vector in _parts.Vectors)
                     vector.Tell(new InterruptProtocol.SessionReady(VectorOf(vector), ready.Epoch));
+                if (ready.Info.Iommu.Notifies) // what the kernel said while the session was being opened was not listened to
+                {
+                    Notice(new Noticed(ready.Epoch, SessionNotice.Invalidation));
+                    LookForEvents(notice: null);
+                }
                 break;
             case SessionLost lost:
                 _counters.Losses.AddOrUpdate(lost.Failure, 1, (_, count) => count + 1);
@@ -383,11 +392,8 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             return;
         switch (noticed.Notice)
         {
-            case SessionNotice.DeviceError:
-                Decide(new SessionProtocol.Failed(noticed.Epoch, SessionFailure.DeviceError, Errno.EIO, "the device reported an uncorrectable error"));
-                break;
-            case SessionNotice.RemovalRequested:
-                Decide(new SessionProtocol.Failed(noticed.Epoch, SessionFailure.RemovalRequested, Errno.ENODEV, "the kernel, or the broker in its place, asks for the device back"));
+            case SessionNotice.DeviceError or SessionNotice.RemovalRequested:
+                LookForEvents(noticed.Notice);
                 break;
             case SessionNotice.Invalidation:
                 Send(new SessionProtocol.TakeInvalidations(), new InFlight(ActorRefs.Nobody, reply =>

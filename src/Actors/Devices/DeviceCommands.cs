@@ -87,13 +87,22 @@ internal sealed partial class DeviceActor
             Sender.Tell(new Refused(create, Errno.EAGAIN, $"The first session of {Device} is still being opened", "Wait for SessionReady."));
             return;
         }
+        if (!_info.Iommu.Present)
+        {
+            Sender.Tell(new Refused(
+                create,
+                Errno.EOPNOTSUPP,
+                $"{Device} has no IOMMU that its backend could program, and so no DMA here",
+                "Turn the IOMMU on, and bind the device to uio_pci_user or vfio-pci."));
+            return;
+        }
         var options = create.Options;
         if (options?.Memory is null || options.Access is 0 or > DmaAccess.ReadWrite or < 0 || !Enum.IsDefined(options.Policy))
         {
             Sender.Tell(new Refused(create, Errno.EINVAL, "A DMA region needs memory, an access that is reading, writing or both, and a policy that exists", "Give DmaRegionOptions all three."));
             return;
         }
-        var cell = new DmaRegionCell(_found.Iovas.For(_info.Iommu), options.Access, options.Policy);
+        var cell = new DmaRegionCell(_found.Iovas.For(_info.Iommu), options.Access, options.Policy) { BackendNotifies = _info.Iommu.Notifies };
         var region = Context.ActorOf(DmaRegionActor.Props(cell), $"dma-{++_nextRegion}");
         Context.Watch(region);
         _parts.AddRegion(region, cell);
@@ -184,17 +193,26 @@ internal sealed partial class DeviceActor
         if (Choose(open) is not { } vectors)
             return; // refused
         var client = Sender;
-        var range = Enumerable.Range(open.Start, open.Count).ToList();
-        var fresh = range.Where(v => _parts.Channel(v) is null).Select(v => new VectorChannel(Device, vectors.Kind, v, _loop)).ToList();
+        var (range, width) = open.Collapsed ? ([open.Start], open.Count) : (Enumerable.Range(open.Start, open.Count).ToList(), 1);
+        if (_parts.Serving(open.Start, open.Count).FirstOrDefault(c => c.Width != width || !range.Contains(c.Vector)) is { } other)
+        {
+            client.Tell(new Refused(
+                open,
+                Errno.EBUSY,
+                $"Vectors {other.Vector} to {other.Vector + other.Width - 1} of {Device} are open {(other.Width == 1 ? "one by one" : "on one event channel")}",
+                "Open them the same way, or close the device first."));
+            return;
+        }
+        var fresh = range.Where(v => _parts.Channel(v) is null).Select(v => new VectorChannel(Device, vectors.Kind, v, _loop) { Width = width }).ToList();
         if (fresh.Count == 0)
         {
             client.Tell(new VectorsOpened(vectors.Kind, [.. range.Select(v => _parts.Vector(v)!)]));
             return;
         }
         _arming = true;
-        Send(new SessionProtocol.ArmVectors(vectors.Kind, [.. fresh.Select(c => (c.Vector, c.EventFd))]), new InFlight(
+        Send(new SessionProtocol.ArmVectors(vectors.Kind, [.. fresh.SelectMany(c => Enumerable.Range(c.Vector, c.Width).Select(v => (v, c.EventFd)))]), new InFlight(
             client,
-            reply => Armed(open, vectors.Kind, fresh, reply),
+            reply => Armed(open, vectors.Kind, range, fresh, reply),
             lost =>
             {
                 Unarm(fresh);
@@ -202,7 +220,7 @@ internal sealed partial class DeviceActor
             }));
     }
 
-    private object Armed(OpenVectors open, VectorKind kind, List<VectorChannel> fresh, object reply)
+    private object Armed(OpenVectors open, VectorKind kind, List<int> range, List<VectorChannel> fresh, object reply)
     {
         if (reply is Refused refused)
         {
@@ -213,7 +231,7 @@ internal sealed partial class DeviceActor
             channel.Armed = true;
         _parts.AddVectors([.. fresh.Select(c => (c, Context.ActorOf(VectorActor.Props(c), $"vector-{c.Vector}")))]);
         ArmNext();
-        return new VectorsOpened(kind, [.. Enumerable.Range(open.Start, open.Count).Select(v => _parts.Vector(v)!)]);
+        return new VectorsOpened(kind, [.. range.Select(v => _parts.Vector(v)!)]);
     }
 
     private void Unarm(List<VectorChannel> channels)
@@ -261,9 +279,10 @@ internal sealed partial class DeviceActor
         }
         object ask = command switch
         {
-            InterruptProtocol.Mask => new SessionProtocol.MaskVector(channel.Kind, vector, Masked: true),
-            InterruptProtocol.Unmask => new SessionProtocol.MaskVector(channel.Kind, vector, Masked: false),
-            InterruptProtocol.Trigger trigger => new SessionProtocol.TriggerVector(channel.Kind, vector, trigger.Times),
+            InterruptProtocol.Mask => new SessionProtocol.MaskVectors(channel.Kind, vector, channel.Width, Masked: true),
+            InterruptProtocol.Unmask => new SessionProtocol.MaskVectors(channel.Kind, vector, channel.Width, Masked: false),
+            InterruptProtocol.Trigger trigger => new SessionProtocol.TriggerVectors(channel.Kind, vector, channel.Width, trigger.Times),
+            InterruptProtocol.SetAffinity affinity => new SessionProtocol.SetAffinity(channel.Kind, vector, channel.Width, affinity.Cpus),
             _ => throw new InvalidOperationException(command.GetType().Name),
         };
         Send(ask, new InFlight(
@@ -277,8 +296,11 @@ internal sealed partial class DeviceActor
         switch (command)
         {
             case InterruptProtocol.Trigger trigger:
-                _counters.Triggers += trigger.Times;
+                _counters.Triggers += (long)trigger.Times * channel.Width;
                 return new InterruptProtocol.Triggered(channel.Vector, trigger.Times);
+            case InterruptProtocol.SetAffinity affinity:
+                channel.Affinity = affinity.Cpus;
+                return new InterruptProtocol.AffinitySet(channel.Vector, affinity.Cpus);
             case InterruptProtocol.Mask:
                 channel.MaskedInHardware = true;
                 return new InterruptProtocol.Masked(channel.Vector, MaskPlace.Hardware);

@@ -41,12 +41,21 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     {
         get
         {
-            var fds = new EventFdHandle?[_vectors.Count == 0 ? 0 : _vectors.Keys.Max() + 1];
-            foreach (var (vector, part) in _vectors)
-                fds[vector] = part.Channel.EventFd;
+            var fds = new EventFdHandle?[_vectors.Values.Select(v => v.Channel.Vector + v.Channel.Width).DefaultIfEmpty(0).Max()];
+            foreach (var (channel, _) in _vectors.Values)
+                fds.AsSpan(channel.Vector, channel.Width).Fill(channel.EventFd);
             return fds;
         }
     }
+
+    /// <summary>The CPUs of vectors that have been given some.</summary>
+    public IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> Affinities =>
+    [
+        .. from part in _vectors.Values
+           where part.Channel.Affinity is not null
+           from vector in Enumerable.Range(part.Channel.Vector, part.Channel.Width)
+           select (vector, part.Channel.Affinity),
+    ];
 
     public void AddRegion(IActorRef region, DmaRegionCell cell) => _regions.Add(region, new(cell));
 
@@ -87,6 +96,10 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
 
     public VectorChannel? Channel(int vector) => _vectors.TryGetValue(vector, out var part) ? part.Channel : null;
 
+    /// <summary>The channels that serve any of these vectors.</summary>
+    public IEnumerable<VectorChannel> Serving(int start, int count) =>
+        _vectors.Values.Select(v => v.Channel).Where(c => c.Vector < start + count && start < c.Vector + c.Width);
+
     public IActorRef? Vector(int vector) => _vectors.TryGetValue(vector, out var part) ? part.Actor : null;
 
     /// <summary>Counts everything that was signalled up to now.</summary>
@@ -94,7 +107,7 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     {
         foreach (var (channel, _) in _vectors.Values)
             channel.Drain();
-        return new(_vectors.Count, counters.Interrupts, counters.Messages, counters.Triggers, _regions.Count, _lockedBytes);
+        return new(_vectors.Values.Sum(v => v.Channel.Width), counters.Interrupts, counters.Messages, counters.Triggers, _regions.Count, _lockedBytes);
     }
 
     /// <summary>Only when there is no session: memory and eventfds go.</summary>

@@ -78,7 +78,27 @@ public static class DeviceProtocol
     /// <param name="Start">First vector.</param>
     /// <param name="Count">How many; at least 1.</param>
     /// <param name="Kind">Null: the kind in use, else the best that the device has (MSI-X, MSI, INTx).</param>
-    public sealed record OpenVectors(int Start = 0, int Count = 1, VectorKind? Kind = null) : ICommand;
+    /// <param name="Collapsed">
+    /// All of them on one event channel, for a program that has one handler, as with a single MSI: one actor, called as the first
+    /// vector, counts the signals of all.
+    /// </param>
+    public sealed record OpenVectors(int Start = 0, int Count = 1, VectorKind? Kind = null, bool Collapsed = false) : ICommand;
+
+    /// <summary>
+    /// Asks the kernel for memory that fork, reclaim and the splitting of huge pages never touch (<c>uio</c>): the best memory for a new
+    /// driver. It belongs to the DMA region that it is given to, and outlives sessions. Answers <see cref="MemoryAllocated"/>.
+    /// </summary>
+    /// <param name="Size">Bytes, more than 0; rounded up to whole pages, or to 2 MiB if <paramref name="Huge"/>.</param>
+    /// <param name="Huge">In physically contiguous pieces of 2 MiB.</param>
+    public sealed record AllocateMemory(ulong Size, bool Huge = false) : ICommand;
+
+    /// <summary>
+    /// Answers an event that waits for it: <see cref="DeviceErrorDetected"/>, <see cref="SuspendRequested"/> or
+    /// <see cref="RemovalRequested"/> (to which any answer says: now). Only for the owner. Answers <see cref="Replied"/>.
+    /// </summary>
+    /// <param name="Event">As the event names itself.</param>
+    /// <param name="Answer">What the kernel is to do.</param>
+    public sealed record Reply(long Event, SessionReply Answer) : ICommand;
 
     /// <summary>
     /// Resets the function; the session, its mappings and its vectors stay. Where only a reset of the whole group is to be had, the other
@@ -102,6 +122,34 @@ public static class DeviceProtocol
     /// <param name="Why">The story, in words.</param>
     /// <param name="Command">As an answer: the command that got lost.</param>
     public sealed record SessionLost(DeviceId Device, long Epoch, SessionFailure Failure, string Why, object? Command = null) : IEvent;
+
+    /// <summary>
+    /// The device reported an error, or recovery from one has come a step further. The owner answers with <see cref="Reply"/> within the
+    /// deadline; if it does not, the kernel goes on as it does without a driver's word, and the session is lost.
+    /// </summary>
+    /// <param name="Device">Which device.</param>
+    /// <param name="Epoch">The session.</param>
+    /// <param name="Event">Names the event in a reply.</param>
+    /// <param name="Step">Error, RegistersReachable or LinkReset.</param>
+    /// <param name="Severity">Of the first step: what the error has left of the device.</param>
+    /// <param name="Deadline">How long an answer is waited for.</param>
+    public sealed record DeviceErrorDetected(DeviceId Device, long Epoch, long Event, SessionEventKind Step, DeviceErrorSeverity? Severity, TimeSpan Deadline) : IEvent;
+
+    /// <summary>Recovery from an error is over, and the session goes on.</summary>
+    public sealed record DeviceErrorOver(DeviceId Device, long Epoch) : IEvent;
+
+    /// <summary>The system wants to suspend. The owner lets it (Recover) or refuses (Disconnect) by <see cref="Reply"/>; without an answer it goes ahead.</summary>
+    /// <inheritdoc cref="DeviceErrorDetected" path="/param"/>
+    public sealed record SuspendRequested(DeviceId Device, long Epoch, long Event, TimeSpan Deadline) : IEvent;
+
+    /// <summary>The system is back, or has not suspended after all.</summary>
+    public sealed record SystemResumed(DeviceId Device, long Epoch) : IEvent;
+
+    /// <summary>
+    /// The kernel asks for the device back. The session ends when the owner answers, and after half of the deadline by itself.
+    /// </summary>
+    /// <inheritdoc cref="DeviceErrorDetected" path="/param"/>
+    public sealed record RemovalRequested(DeviceId Device, long Epoch, long Event, TimeSpan Deadline) : IEvent;
 
     /// <summary>The device is not tried again until <see cref="Resume"/>.</summary>
     public sealed record Quarantined(DeviceId Device, SessionFailure Failure, string Why) : IEvent;
@@ -138,8 +186,15 @@ public static class DeviceProtocol
 
     /// <summary>Answer to <see cref="OpenVectors"/>, in order of vector.</summary>
     /// <param name="Kind">The kind that was armed.</param>
-    /// <param name="Vectors">Each understands <see cref="Interrupts.InterruptProtocol"/>; valid across sessions.</param>
+    /// <param name="Vectors">Each understands <see cref="Interrupts.InterruptProtocol"/>; valid across sessions. Collapsed: one.</param>
     public sealed record VectorsOpened(VectorKind Kind, IReadOnlyList<IActorRef> Vectors);
+
+    /// <summary>Answer to <see cref="AllocateMemory"/>; never leaves the process.</summary>
+    /// <param name="Memory">The memory: give it to a region, or dispose it.</param>
+    public sealed record MemoryAllocated(DmaMemory Memory) : INoSerializationVerificationNeeded;
+
+    /// <summary>Answer to <see cref="Reply"/>.</summary>
+    public sealed record Replied(DeviceId Device, long Event);
 
     /// <summary>Answer to <see cref="Reset"/>.</summary>
     /// <param name="Device">Which device.</param>

@@ -93,6 +93,7 @@ internal sealed class SessionActor : UntypedActor
                 _session.Map(_plan.Pieces);
             if (_plan.Kind is { } kind)
                 _session.Arm(kind, 0, _plan.EventFds);
+            Restore(_plan.Affinities, _session);
             Context.Parent.Tell(new Opened(_epoch, _session.Info));
         }
         catch (PciException refusal)
@@ -153,17 +154,47 @@ internal sealed class SessionActor : UntypedActor
             case ArmVectors arm:
                 Arm(arm, session);
                 return Done.Instance;
-            case MaskVector mask:
-                session.Mask(mask.Kind, mask.Vector, mask.Masked);
+            case DeviceProtocol.AllocateMemory allocate:
+                return new DeviceProtocol.MemoryAllocated(DmaMemory.FromDevice(allocate.Size, allocate.Huge, session.AllocateBuffer));
+            case MaskVectors mask:
+                for (int i = 0; i < mask.Count; i++)
+                    session.Mask(mask.Kind, mask.Start + i, mask.Masked);
                 return Done.Instance;
-            case TriggerVector trigger:
+            case TriggerVectors trigger:
                 for (int i = 0; i < trigger.Times; i++)
-                    session.Trigger(trigger.Kind, trigger.Vector, 1);
+                    session.Trigger(trigger.Kind, trigger.Start, trigger.Count);
+                return Done.Instance;
+            case SetAffinity affinity:
+                for (int i = 0; i < affinity.Count; i++)
+                    session.SetAffinity(affinity.Kind, affinity.Start + i, affinity.Cpus);
+                return Done.Instance;
+            case TakeEvents:
+                return new EventsTaken(session.TakeEvents());
+            case ReplyTo reply:
+                if (reply is { Event.Kind: SessionEventKind.LinkReset, Answer: SessionReply.Recover })
+                    session.SetBusMaster(true); // the link's reset has turned it off
+                session.Reply(reply.Event.Sequence, reply.Answer);
                 return Done.Instance;
             case TakeInvalidations:
                 return new InvalidationsTaken(session.TakeInvalidations());
             default:
                 throw new InvalidOperationException($"No session command: {command.GetType()}.");
+        }
+    }
+
+    // Where interrupts are handled is a wish: a session is none the worse without it.
+    private void Restore(IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> affinities, IPciSession session)
+    {
+        foreach (var (vector, cpus) in affinities)
+        {
+            try
+            {
+                session.SetAffinity(_plan.Kind!.Value, vector, cpus);
+            }
+            catch (PciException refused) when (refused.Failure is null)
+            {
+                _log.Warning("Vector {0} of {1} is not where it was: {2}", vector, _device, refused.Message);
+            }
         }
     }
 

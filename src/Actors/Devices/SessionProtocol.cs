@@ -10,11 +10,13 @@ internal static class SessionProtocol
     /// <param name="Pieces">Every mapping, at its old IOVA.</param>
     /// <param name="Kind">The kind of vector in use.</param>
     /// <param name="EventFds">By vector number; null where a vector is not open.</param>
+    /// <param name="Affinities">The CPUs of vectors that have been given some.</param>
     /// <param name="Notices">Where the session's own notices go.</param>
     public sealed record Plan(
         IReadOnlyList<DmaPiece> Pieces,
         VectorKind? Kind,
         IReadOnlyList<EventFdHandle?> EventFds,
+        IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> Affinities,
         IReadOnlyDictionary<SessionNotice, EventFdHandle> Notices);
 
     /// <summary>
@@ -44,9 +46,11 @@ internal static class SessionProtocol
 
     public sealed record ArmVectors(VectorKind Kind, IReadOnlyList<(int Vector, EventFdHandle EventFd)> Vectors);
 
-    public sealed record MaskVector(VectorKind Kind, int Vector, bool Masked);
+    public sealed record MaskVectors(VectorKind Kind, int Start, int Count, bool Masked);
 
-    public sealed record TriggerVector(VectorKind Kind, int Vector, int Times);
+    public sealed record TriggerVectors(VectorKind Kind, int Start, int Count, int Times);
+
+    public sealed record SetAffinity(VectorKind Kind, int Start, int Count, IReadOnlyList<int> Cpus);
 
     public sealed record LendBar(int Bar);
 
@@ -56,6 +60,13 @@ internal static class SessionProtocol
     public sealed record TakeInvalidations;
 
     public sealed record InvalidationsTaken(IReadOnlyList<Invalidation> Invalidations);
+
+    public sealed record TakeEvents;
+
+    /// <param name="Events">Null: the backend says no more than its notice.</param>
+    public sealed record EventsTaken(IReadOnlyList<SessionEvent>? Events);
+
+    public sealed record ReplyTo(SessionEvent Event, SessionReply Answer);
 
     /// <summary>Carried out; there is nothing to say.</summary>
     public sealed record Done

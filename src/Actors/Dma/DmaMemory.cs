@@ -20,6 +20,9 @@ public enum DmaMemoryKind
 
     /// <summary>An address range that the program owns.</summary>
     Foreign,
+
+    /// <summary>Pages that the kernel gives through a device (<c>DeviceProtocol.AllocateMemory</c>): no fork, reclaim or splitting ever touches them.</summary>
+    Buffer,
 }
 
 /// <summary>
@@ -59,18 +62,16 @@ public sealed class DmaMemory : IDisposable
 
     /// <summary>Part of this memory as a mapping at <paramref name="iova"/>.</summary>
     internal DmaPiece Piece(ulong iova, ulong offset, ulong size, DmaAccess access) =>
-        new(iova, new(Range.Address + offset, size), access) { Memfd = Memfd, MemfdOffset = offset };
+        new(iova, new(Range.Address + offset, size), access) { Memfd = Memfd, MemfdOffset = offset, IsBuffer = Kind == DmaMemoryKind.Buffer };
 
     /// <summary>Allocates zeroed memory.</summary>
     /// <param name="size">Bytes, more than 0; rounded up to whole pages (2 MiB for <see cref="DmaMemoryKind.HugeTlb"/>).</param>
-    /// <param name="kind">Any but <see cref="DmaMemoryKind.Foreign"/>.</param>
+    /// <param name="kind">Any but <see cref="DmaMemoryKind.Foreign"/> and <see cref="DmaMemoryKind.Buffer"/>.</param>
     /// <exception cref="PciException">ENOMEM: no memory, or no huge pages are reserved; EINVAL: the size is 0 or too large.</exception>
     public static DmaMemory Allocate(ulong size, DmaMemoryKind kind = DmaMemoryKind.Normal)
     {
         ulong unit = kind == DmaMemoryKind.HugeTlb ? HugePage : s_page;
-        if (size == 0 || size > long.MaxValue - unit)
-            throw new PciException(Errno.EINVAL, $"{size} bytes cannot be allocated", "Ask for at least one byte.");
-        ulong rounded = (size + unit - 1) / unit * unit;
+        ulong rounded = Rounded(size, unit);
         try
         {
             return kind switch
@@ -79,6 +80,7 @@ public sealed class DmaMemory : IDisposable
                 DmaMemoryKind.Huge => Anonymous(rounded, kind, 0, LibC.MADV_HUGEPAGE),
                 DmaMemoryKind.HugeTlb => Anonymous(rounded, kind, LibC.MAP_HUGETLB, advice: null),
                 DmaMemoryKind.Shared => SealedFile(rounded),
+                DmaMemoryKind.Buffer => throw new PciException(Errno.EINVAL, "A buffer is the kernel's to give", "Ask the device: DeviceProtocol.AllocateMemory."),
                 _ => throw new PciException(Errno.EINVAL, "Foreign memory cannot be allocated", "Use DmaMemory.FromRange."),
             };
         }
@@ -104,6 +106,28 @@ public sealed class DmaMemory : IDisposable
         return new(DmaMemoryKind.Foreign, range, mapping: null, memfd: null);
     }
 
+    /// <summary>Memory that a device's backend gives.</summary>
+    /// <param name="size">Bytes, more than 0; rounded up to whole pages, or to 2 MiB if <paramref name="huge"/>.</param>
+    /// <param name="huge">In pieces of 2 MiB.</param>
+    /// <param name="allocate">Takes the rounded size and <paramref name="huge"/>; gives the file that is mapped.</param>
+    /// <exception cref="PciException">As <paramref name="allocate"/>; EINVAL: the size is 0 or too large.</exception>
+    internal static DmaMemory FromDevice(ulong size, bool huge, Func<ulong, bool, FileDescriptor> allocate)
+    {
+        ulong rounded = Rounded(size, huge ? HugePage : s_page);
+        var file = allocate(rounded, huge);
+        try
+        {
+            var mapping = MemoryMapping.Create((nuint)rounded, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_SHARED, file.Number, alignment: huge ? (nuint)HugePage : 0);
+            mapping.Advise(LibC.MADV_DONTFORK);
+            return new(DmaMemoryKind.Buffer, new((ulong)mapping.Address, rounded), mapping, file);
+        }
+        catch (NativeException refusal)
+        {
+            file.Dispose();
+            throw new PciException(refusal.Errno, $"{rounded} bytes of the device's memory could not be mapped: {refusal.Call}", "Free address space, or ask for less.", inner: refusal);
+        }
+    }
+
     /// <summary>Some of the bytes, to read and write directly; valid while this object is held and its region lives.</summary>
     /// <param name="offset">First byte.</param>
     /// <param name="length">How many.</param>
@@ -123,6 +147,10 @@ public sealed class DmaMemory : IDisposable
         _mapping?.Blank();
         Memfd?.Dispose();
     }
+
+    private static ulong Rounded(ulong size, ulong unit) => size > 0 && size <= long.MaxValue - unit
+        ? (size + unit - 1) / unit * unit
+        : throw new PciException(Errno.EINVAL, $"{size} bytes cannot be allocated", "Ask for at least one byte.");
 
     private static DmaMemory Anonymous(ulong size, DmaMemoryKind kind, int flags, int? advice)
     {

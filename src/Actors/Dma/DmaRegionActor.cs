@@ -196,7 +196,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
 
     private IDisposable? Watch(DmaMemory memory)
     {
-        if (!MemoryWatch.IsSupported(out _))
+        if (!cell.Watches(memory) || !MemoryWatch.IsSupported(out _))
             return null;
         try
         {

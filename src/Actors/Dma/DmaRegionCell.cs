@@ -20,6 +20,17 @@ internal sealed class DmaRegionCell(IovaAllocator iovas, DmaAccess access, Inval
 
     public DmaRegionState State { get; set; } = s_nothing;
 
+    /// <summary>Whether the backend itself tells of memory that goes away.</summary>
+    public bool BackendNotifies { get; init; }
+
+    /// <summary>
+    /// Whether this process watches a memory. A buffer of the kernel's has nothing that could go away. Where the backend notifies, the
+    /// module unmaps before munmap returns, needs no userfaultfd (which a container may forbid), and costs the program less; but it sees
+    /// nothing between two sessions, so what the program owns itself is watched all the same: the next session must not map an
+    /// address that is somebody else's by then. Memory of Riser's own stays as long as its region.
+    /// </summary>
+    public bool Watches(DmaMemory memory) => memory.Kind != DmaMemoryKind.Buffer && (!BackendNotifies || memory.Kind == DmaMemoryKind.Foreign);
+
     /// <summary>Those who want to hear of the region.</summary>
     public HashSet<IActorRef>? Watchers { get; set; }
 

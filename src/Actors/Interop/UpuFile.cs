@@ -33,11 +33,8 @@ internal interface IUpuDevice : IDeviceWindows
     /// <summary>UPU_SET_AFFINITY: a CPU mask of whole 8-byte words.</summary>
     void SetAffinity(uint vector, ReadOnlySpan<ulong> cpus);
 
-    /// <summary>UPU_GET_AFFINITY into a mask of whole 8-byte words, one bit for each CPU that the system can have.</summary>
-    void GetAffinity(uint vector, Span<ulong> cpus);
-
     /// <summary>UPU_SET_ERR_EVENTFD, UPU_SET_REQ_EVENTFD or UPU_SET_INVALIDATION_EVENTFD; -1 for none.</summary>
-    void SetEventFd(uint request, int eventFd);
+    void SetEventFd(uint request, int eventFd, uint flags = 0);
 
     /// <summary>UPU_GET_EVENT; null when none is waiting.</summary>
     upu_event? TakeEvent();
@@ -152,19 +149,15 @@ internal sealed class UpuFile(int fd) : WindowFile(fd), IUpuDevice
     {
         // SAFETY: the span is pinned for the call and its length in bytes is passed.
         fixed (ulong* mask = cpus)
-            Affinity(LibC.UPU_SET_AFFINITY, vector, mask, cpus.Length);
+        {
+            var affinity = new upu_affinity { argsz = Size<upu_affinity>(), vector = vector, mask_size = (uint)cpus.Length * sizeof(ulong), mask = (ulong)mask };
+            Call(LibC.UPU_SET_AFFINITY, ref affinity);
+        }
     }
 
-    public unsafe void GetAffinity(uint vector, Span<ulong> cpus)
+    public void SetEventFd(uint request, int eventFd, uint flags = 0)
     {
-        // SAFETY: the span is pinned for the call and its length in bytes is passed.
-        fixed (ulong* mask = cpus)
-            Affinity(LibC.UPU_GET_AFFINITY, vector, mask, cpus.Length);
-    }
-
-    public void SetEventFd(uint request, int eventFd)
-    {
-        var set = new upu_set_eventfd { argsz = Size<upu_set_eventfd>(), fd = eventFd };
+        var set = new upu_set_eventfd { argsz = Size<upu_set_eventfd>(), flags = flags, fd = eventFd };
         Call(request, ref set, "UPU_SET_EVENTFD");
     }
 
@@ -192,12 +185,6 @@ internal sealed class UpuFile(int fd) : WindowFile(fd), IUpuDevice
     {
         var plain = new upu_plain { argsz = Size<upu_plain>() };
         Call(LibC.UPU_RESET, ref plain);
-    }
-
-    private unsafe void Affinity(uint request, uint vector, ulong* mask, int words)
-    {
-        var affinity = new upu_affinity { argsz = Size<upu_affinity>(), vector = vector, mask_size = (uint)words * sizeof(ulong), mask = (ulong)mask };
-        Call(request, ref affinity, request == LibC.UPU_SET_AFFINITY ? nameof(LibC.UPU_SET_AFFINITY) : nameof(LibC.UPU_GET_AFFINITY));
     }
 
     private static uint Size<T>()

@@ -20,7 +20,6 @@ internal static partial class LibC
     public const uint UPU_GET_INVALIDATIONS = UpuBase + 5;
     public const uint UPU_SET_IRQS = UpuBase + 6;
     public const uint UPU_SET_AFFINITY = UpuBase + 7;
-    public const uint UPU_GET_AFFINITY = UpuBase + 8;
     public const uint UPU_SET_ERR_EVENTFD = UpuBase + 9;
     public const uint UPU_SET_REQ_EVENTFD = UpuBase + 10;
     public const uint UPU_SET_INVALIDATION_EVENTFD = UpuBase + 11;

@@ -37,7 +37,7 @@ public static class InterruptProtocol
     public sealed record Unmask(MaskPlace Place = MaskPlace.Runtime) : ICommand;
 
     /// <summary>Signals the vector from software, through the backend. Answers <see cref="Triggered"/>.</summary>
-    /// <param name="Times">How often; 1 to <see cref="MostTriggers"/>, since nothing else reaches the device meanwhile.</param>
+    /// <param name="Times">How often; 1 to <see cref="MostTriggers"/>, since nothing else reaches the device meanwhile. On an event channel of several vectors, each of them so often.</param>
     public sealed record Trigger(int Times = 1) : ICommand;
 
     /// <summary>The most that one <see cref="Trigger"/> can ask for.</summary>
@@ -53,6 +53,13 @@ public static class InterruptProtocol
     /// The eventfd stays the same across sessions, so it need not be handed over again.
     /// </remarks>
     public sealed record DuplicateEventFd : ICommand;
+
+    /// <summary>
+    /// Lets interrupts of the vector be handled on these CPUs alone, so that it follows its thread or its virtual CPU; holds for later
+    /// sessions too. Refused with EOPNOTSUPP where the backend has no say in it (only <c>uio</c> has). Answers <see cref="AffinitySet"/>.
+    /// </summary>
+    /// <param name="Cpus">Numbers of CPUs that this process may use, at least one of them online.</param>
+    public sealed record SetAffinity(IReadOnlyList<int> Cpus) : ICommand;
 
     /// <summary>Answers <see cref="Description"/>, after everything that was signalled has been counted.</summary>
     public sealed record Describe : ICommand;
@@ -79,6 +86,9 @@ public static class InterruptProtocol
     /// <param name="EventFd">A descriptor of the receiver's own, who disposes it; the vector lives on without it.</param>
     public sealed record EventFdDuplicated(int Vector, VectorEventFd EventFd) : INoSerializationVerificationNeeded;
 
+    /// <summary>Answer to <see cref="SetAffinity"/>.</summary>
+    public sealed record AffinitySet(int Vector, IReadOnlyList<int> Cpus);
+
     /// <summary>Told to subscribers: the session ended, no interrupts come until <see cref="SessionReady"/>. The subscription stays.</summary>
     /// <param name="Vector">Which vector.</param>
     /// <param name="Epoch">The session that ended.</param>
@@ -98,6 +108,7 @@ public static class InterruptProtocol
     /// <param name="Interrupts">Signals counted so far.</param>
     /// <param name="Messages">Messages that told of them.</param>
     /// <param name="Subscribers">How many subscriptions.</param>
+    /// <param name="Vectors">How many vectors signal it: 1, or all that were opened on one event channel.</param>
     public sealed record Description(
         VectorKind Kind,
         int Vector,
@@ -106,7 +117,8 @@ public static class InterruptProtocol
         bool MaskedInHardware,
         long Interrupts,
         long Messages,
-        int Subscribers);
+        int Subscribers,
+        int Vectors = 1);
 }
 
 /// <summary>Whether a subscriber wants to know how many interrupts there were.</summary>

@@ -57,7 +57,10 @@ internal sealed class VectorActor : UntypedActor
             case Trigger { Times: < 1 or > MostTriggers } trigger:
                 Refuse(trigger, $"A vector cannot be triggered {trigger.Times} times", $"Trigger it 1 to {MostTriggers} times.");
                 break;
-            case Mask or Unmask or Trigger:
+            case SetAffinity { Cpus: null or { Count: 0 } } affinity:
+                Sender.Tell(new Refused(affinity, Errno.EINVAL, "A vector needs a CPU to interrupt", "Name at least one."));
+                break;
+            case Mask or Unmask or Trigger or SetAffinity:
                 Context.Parent.Forward(new VectorRequest(_channel.Vector, (ICommand)message));
                 break;
             case DuplicateEventFd duplicate:
@@ -124,5 +127,6 @@ internal sealed class VectorActor : UntypedActor
         _channel.MaskedInHardware,
         _channel.Total,
         _channel.Messages,
-        _channel.Subscribers);
+        _channel.Subscribers,
+        _channel.Width);
 }

@@ -20,7 +20,7 @@ internal static class DevicesCommand
         await using var node = await Node.StartAsync(config);
         var devices = await node.Runtime.ListAsync(cancellation);
         if (devices.Count == 0)
-            await Console.Error.WriteLineAsync("No device was found. Bind one to vfio-pci, or configure simulated ones in riser.backends.sim.devices.");
+            await Console.Error.WriteLineAsync("No device was found. Bind one to vfio-pci or uio_pci_user, or configure simulated ones in riser.backends.sim.devices.");
         List<string[]> rows = [["DEVICE", "VENDOR:DEVICE", "CLASS", "GROUP", "CAN BE OPENED"], .. devices.Select(d => Row(d.Device))];
         int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(column => rows.Max(row => row[column].Length))];
         foreach (string[] row in devices.Count == 0 ? [] : rows)

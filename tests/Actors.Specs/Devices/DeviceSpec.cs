@@ -17,7 +17,7 @@ public abstract class DeviceSpec : Akka.TestKit.Xunit2.TestKit
         riser.backends.enabled = [sim]
         riser.backends.sim.devices.pony { vectors = 64, rate = 0 }
         riser.restart { jitter = 0, open-failed.first = 1ms, call-failed.first = 1ms, device-error.first = 1ms, crash.first = 1ms }
-        riser.restart { removal-requested.first = 1ms, surprise-removal.first = 1ms, group-lost.first = 1ms }
+        riser.restart { removal-requested.first = 1ms, surprise-removal.first = 1ms, group-lost.first = 1ms, revoked.first = 1ms }
         """;
 
     protected DeviceSpec(ITestOutputHelper output, string more = "")

@@ -113,6 +113,10 @@ public sealed class HostileMessagesSpecs(ITestOutputHelper output) : DeviceSpec(
             return random.Next(4) == 0 ? random.Next() : s_numbers[random.Next(s_numbers.Length)];
         if (type == typeof(ulong))
             return random.Next(4) == 0 ? (ulong)random.NextInt64() : s_iovas[random.Next(s_iovas.Length)];
+        if (type == typeof(long))
+            return random.NextInt64(-3, 3);
+        if (type == typeof(bool))
+            return random.Next(2) == 0;
         if (type == typeof(string))
             return "nonsense";
         if (type.IsEnum)

@@ -19,6 +19,7 @@ public sealed class RestartPolicySpecs
         Assert.Equal(new Backoff(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10)), s_default.Backoffs[SessionFailure.SurpriseRemoval]);
         Assert.Equal(new Backoff(TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5)), s_default.Backoffs[SessionFailure.Crash]);
         Assert.Equal(new Backoff(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10)), s_default.Backoffs[SessionFailure.GroupLost]);
+        Assert.Equal(new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30)), s_default.Backoffs[SessionFailure.Revoked]);
         var device = DeviceSettings.From(DeviceRuntime.DefaultConfig.GetConfig("riser"));
         Assert.Equal(TimeSpan.FromSeconds(30), device.OpenTimeout);
         Assert.Equal(TimeSpan.FromSeconds(30), device.EndTimeout);

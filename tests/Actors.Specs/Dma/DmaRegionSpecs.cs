@@ -220,6 +220,55 @@ public sealed class DmaRegionSpecs(ITestOutputHelper output) : DeviceSpec(output
     }
 
     [Fact]
+    public void A_piece_that_the_backend_revokes_is_told_and_its_neighbour_on_the_same_memory_stays()
+    {
+        Open();
+        var memory = DmaMemory.Allocate(3 * Page);
+        var created = Create(memory, iova: 0x10_0000);
+        created.Region.Tell(new DmaProtocol.AddPieces([new(memory, 0, Page, 0x20_0000), new(memory, 2 * Page, Page, 0x30_0000)]), TestActor);
+        ExpectMsg<DmaProtocol.PiecesAdded>();
+        created.Region.Tell(new DmaProtocol.Watch(), TestActor);
+        ExpectMsg<DmaProtocol.Description>();
+
+        Simulation.Invalidate(new(memory.Range.Address, Page)); // what a kernel module with a notifier does
+
+        IovaRange[] gone = [ExpectMsg<DmaProtocol.Invalidated>().Range, ExpectMsg<DmaProtocol.Invalidated>().Range];
+        Assert.Equal([0x10_0000UL, 0x20_0000UL], gone.Select(g => g.Start).Order());
+        Assert.Equal(0x30_0000UL, Assert.Single(Simulation.Mappings).Iova);
+    }
+
+    [Fact]
+    public void Memory_from_the_device_belongs_to_its_region_and_outlives_a_session()
+    {
+        Open();
+        var memory = Ask<DeviceProtocol.MemoryAllocated>(new DeviceProtocol.AllocateMemory(Page + 1)).Memory;
+        Assert.Equal((DmaMemoryKind.Buffer, 2 * Page), (memory.Kind, memory.Size));
+        memory.Span(0, 8).Fill(0x5a);
+        var created = Create(memory, iova: 0x10_0000);
+
+        Simulation.ReportError();
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectMsg<DeviceProtocol.SessionReady>();
+
+        Assert.Equal(created.Range, Assert.Single(Simulation.Mappings).Range);
+        Assert.False(memory.Span(0, 8).ContainsAnyExcept((byte)0x5a));
+        Assert.Equal(Errno.EINVAL, Ask<Refused>(new DeviceProtocol.AllocateMemory(0)).Errno);
+    }
+
+    [Theory]
+    [InlineData(DmaMemoryKind.Normal, false, true)]
+    [InlineData(DmaMemoryKind.Normal, true, false)]
+    [InlineData(DmaMemoryKind.Foreign, false, true)]
+    [InlineData(DmaMemoryKind.Foreign, true, true)] // between two sessions nobody else hears of it
+    public void Memory_is_watched_where_the_backend_does_not_say_what_goes_away(DmaMemoryKind kind, bool notifies, bool watched)
+    {
+        using var memory = kind == DmaMemoryKind.Foreign ? DmaMemory.FromRange(new(0x10000, Page)) : DmaMemory.Allocate(Page, kind);
+        using var cell = new DmaRegionCell(new IovaAllocator(new(true, Page, [new(0, 1UL << 30)], 16)), DmaAccess.ReadWrite, InvalidationPolicy.Fail) { BackendNotifies = notifies };
+
+        Assert.Equal(watched, cell.Watches(memory));
+    }
+
+    [Fact]
     public void Policy_remap_maps_dropped_memory_again_at_the_same_IOVA()
     {
         Open();

@@ -217,4 +217,104 @@ public sealed class VectorSpecs(ITestOutputHelper output) : DeviceSpec(output)
         ExpectInterrupts(subscriber, 20);
         Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], Simulation.ArmedVectors);
     }
+
+    [Fact]
+    public void Collapsed_vectors_are_one_channel_that_counts_every_interrupt()
+    {
+        Open();
+        var vector = Assert.Single(Ask<DeviceProtocol.VectorsOpened>(new DeviceProtocol.OpenVectors(0, 64, Collapsed: true)).Vectors);
+        var subscriber = Subscribe(vector);
+
+        long raised = 0;
+        for (int i = 0; i < 64; i++)
+            raised += Simulation.Raise(i, times: i + 1);
+
+        Assert.Equal(64 * 65 / 2, raised);
+        ExpectInterrupts(subscriber, raised);
+        vector.Tell(new InterruptProtocol.Describe(), TestActor);
+        Assert.Equal((raised, 64), ExpectMsg<InterruptProtocol.Description>() is var seen ? (seen.Interrupts, seen.Vectors) : default);
+        Assert.Equal(64, Describe().Counts.Vectors);
+    }
+
+    [Fact]
+    public void Collapsed_vectors_are_triggered_each_and_all_are_counted_over_a_restart()
+    {
+        Open();
+        var vector = Ask<DeviceProtocol.VectorsOpened>(new DeviceProtocol.OpenVectors(2, 5, Collapsed: true)).Vectors[0];
+        var subscriber = Subscribe(vector);
+        Simulation.ReportError();
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectMsg<DeviceProtocol.SessionReady>();
+        subscriber.ExpectMsg<InterruptProtocol.SessionLost>();
+        subscriber.ExpectMsg<InterruptProtocol.SessionReady>();
+        Assert.Equal([2, 3, 4, 5, 6], Simulation.ArmedVectors);
+
+        vector.Tell(new InterruptProtocol.Trigger(3), TestActor);
+
+        ExpectMsg<InterruptProtocol.Triggered>();
+        ExpectInterrupts(subscriber, 15);
+        Assert.Equal(15, Describe().Counts.Triggers);
+    }
+
+    [Fact]
+    public void Vectors_are_opened_one_by_one_or_collapsed_and_not_both()
+    {
+        Open();
+        var one = Ask<DeviceProtocol.VectorsOpened>(new DeviceProtocol.OpenVectors(0, 4, Collapsed: true)).Vectors[0];
+
+        Assert.Equal(Errno.EBUSY, Ask<Refused>(new DeviceProtocol.OpenVectors(3, 2)).Errno);
+        Assert.Equal(Errno.EBUSY, Ask<Refused>(new DeviceProtocol.OpenVectors(0, 5, Collapsed: true)).Errno);
+        Assert.Equal(Errno.EBUSY, Ask<Refused>(new DeviceProtocol.OpenVectors(0)).Errno);
+        Assert.Equal([one], Ask<DeviceProtocol.VectorsOpened>(new DeviceProtocol.OpenVectors(0, 4, Collapsed: true)).Vectors);
+        OpenVectors(4, start: 4);
+        Assert.Equal(Errno.EBUSY, Ask<Refused>(new DeviceProtocol.OpenVectors(4, 2, Collapsed: true)).Errno);
+    }
+
+    [Fact]
+    public void Affinity_holds_for_all_vectors_of_a_channel_and_for_the_next_session()
+    {
+        Simulation.HasAffinity = true;
+        Open();
+        var vector = Ask<DeviceProtocol.VectorsOpened>(new DeviceProtocol.OpenVectors(1, 2, Collapsed: true)).Vectors[0];
+        vector.Tell(new InterruptProtocol.SetAffinity([3, 5]), TestActor);
+        Assert.Equal([3, 5], ExpectMsg<InterruptProtocol.AffinitySet>().Cpus);
+        Assert.Equal([1, 2], Simulation.Affinities.Keys.Order());
+
+        Simulation.ReportError();
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectMsg<DeviceProtocol.SessionReady>();
+
+        Assert.Equal([1, 2], Simulation.Affinities.Keys.Order());
+        Assert.All(Simulation.Affinities.Values, cpus => Assert.Equal([3, 5], cpus));
+    }
+
+    [Fact]
+    public void Affinity_that_is_refused_to_the_next_session_does_not_keep_it_from_beginning()
+    {
+        Simulation.HasAffinity = true;
+        Open();
+        var vector = OpenVectors(1)[0];
+        vector.Tell(new InterruptProtocol.SetAffinity([3]), TestActor);
+        ExpectMsg<InterruptProtocol.AffinitySet>();
+        Simulation.HasAffinity = false;
+
+        Simulation.ReportError();
+
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectMsg<DeviceProtocol.SessionReady>();
+    }
+
+    [Fact]
+    public void Affinity_is_refused_where_the_backend_has_no_say_in_it()
+    {
+        Open();
+        var vector = OpenVectors(1)[0];
+
+        vector.Tell(new InterruptProtocol.SetAffinity([0]), TestActor);
+        var refused = ExpectMsg<Refused>();
+        Assert.Equal(Errno.EOPNOTSUPP, refused.Errno);
+        Assert.IsType<InterruptProtocol.SetAffinity>(refused.Command);
+        vector.Tell(new InterruptProtocol.SetAffinity([]), TestActor);
+        Assert.Equal(Errno.EINVAL, ExpectMsg<Refused>().Errno);
+    }
 }

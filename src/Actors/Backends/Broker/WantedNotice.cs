@@ -10,7 +10,17 @@ internal sealed class WantedNotice
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<object, EventFdHandle> _eventFds = new(ReferenceEqualityComparer.Instance);
-    private bool _isWanted;
+    private bool _isRaised;
+
+    /// <summary>Whether the device is wanted back; it stays so.</summary>
+    public bool IsRaised
+    {
+        get
+        {
+            lock (_gate)
+                return _isRaised;
+        }
+    }
 
     /// <param name="session">Who hears of it.</param>
     /// <param name="eventFd">Stays its owner's; null ends it.</param>
@@ -22,7 +32,7 @@ internal sealed class WantedNotice
             if (eventFd is null)
                 return;
             _eventFds.Add(session, eventFd);
-            if (_isWanted)
+            if (_isRaised)
                 Signal(eventFd);
         }
     }
@@ -31,7 +41,7 @@ internal sealed class WantedNotice
     {
         lock (_gate)
         {
-            _isWanted = true;
+            _isRaised = true;
             foreach (var eventFd in _eventFds.Values)
                 Signal(eventFd);
         }

@@ -11,6 +11,7 @@ internal sealed class DeviceConfigSpace
 {
     private const int Command = 0x04, Status = 0x06, Revision = 0x08, CapabilityPointer = 0x34; // PCI 3.0, 6.1
     private const byte CommandMemory = 1 << 1, CommandMaster = 1 << 2;
+    private const ushort CommandIntxDisable = 1 << 10;
     private const byte PowerManagement = 0x01; // capability id; PMCSR is at its offset 4, the power state in bits 0-1
 
     private readonly IDeviceWindows _device;
@@ -63,7 +64,18 @@ internal sealed class DeviceConfigSpace
         {
             if (_closed)
                 throw DeviceFaults.Ended(_address);
-            PutCommand(enabled);
+            Put(CommandMaster, enabled);
+        }
+    }
+
+    /// <summary>Masks INTx at the device by COMMAND bit 10, or lets it through.</summary>
+    public void SetIntxMask(bool masked)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+                throw DeviceFaults.Ended(_address);
+            Put(CommandIntxDisable, masked);
         }
     }
 
@@ -75,7 +87,7 @@ internal sealed class DeviceConfigSpace
             if (_closed)
                 return;
             _closed = true;
-            PutCommand(master: false);
+            Put(CommandMaster, on: false);
         }
     }
 
@@ -126,12 +138,12 @@ internal sealed class DeviceConfigSpace
             return 0;
         }, failure);
 
-    private void PutCommand(bool master) => Access(() =>
+    private void Put(ulong bit, bool on) => Access(() =>
     {
         ulong command = _device.Read(_offset + Command, 2);
         if (command == ushort.MaxValue)
             throw new NativeException("pread(device)", Errno.ENODEV);
-        _device.Write(_offset + Command, 2, (master ? command | CommandMaster : command & ~(ulong)CommandMaster) | CommandMemory);
+        _device.Write(_offset + Command, 2, (on ? command | bit : command & ~bit) | CommandMemory);
     });
 
     private void Check(int offset, int width)

@@ -36,6 +36,9 @@ internal sealed partial class PciSysfs(string root)
     /// <summary>Whether a text has the form of an address; nothing else ever becomes part of a path.</summary>
     public static bool IsAddress(string text) => AddressForm().IsMatch(text);
 
+    /// <summary>The folder of a function.</summary>
+    public string PathOf(string address) => Path.Combine(DevicesPath, address);
+
     /// <summary>Every function, in the order of addresses.</summary>
     public IEnumerable<PciFunction> All() => Directory.Exists(DevicesPath)
         ? Directory.EnumerateFileSystemEntries(DevicesPath).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()

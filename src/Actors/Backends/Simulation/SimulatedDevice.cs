@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Riser.Actors.Backends.Simulation;
 
 /// <summary>
@@ -11,6 +13,8 @@ public sealed class SimulatedDevice
     private SimulatedFunction? _function; // null: unplugged
     private long[] _triggered = [];
     private int _openSessions;
+    private long _events;
+    private ImmutableList<(long Event, SessionReply Reply)> _replies = [];
 
     internal SimulatedDevice(SimulationBackend backend, string name, Func<ISimulatedSlot, ISimulatedModel> model, string? group)
     {
@@ -140,6 +144,34 @@ public sealed class SimulatedDevice
         return true;
     });
 
+    /// <summary>Whether the backend has a say in where interrupts are handled, as <c>uio</c> has; else it refuses, as <c>vfio</c> does.</summary>
+    public bool HasAffinity { get; set; }
+
+    /// <summary>The CPUs that the present session has given its vectors.</summary>
+    public IReadOnlyDictionary<int, IReadOnlyList<int>> Affinities => With(f => f.Session?.Affinities) ?? new Dictionary<int, IReadOnlyList<int>>();
+
+    /// <summary>What events were answered, oldest first.</summary>
+    public IReadOnlyList<(long Event, SessionReply Reply)> Replies => Volatile.Read(ref _replies);
+
+    /// <summary>The kernel tells the session of an event, as <c>uio_pci_user</c> does, and may wait for an answer.</summary>
+    /// <param name="kind">What it is about.</param>
+    /// <param name="deadline">What the session is told of how long an answer is waited for; null: none is. The simulation itself waits until <see cref="GiveUp"/>.</param>
+    /// <param name="severity">Of an error.</param>
+    /// <returns>The event's name in <see cref="Replies"/>.</returns>
+    public long Tell(SessionEventKind kind, TimeSpan? deadline = null, DeviceErrorSeverity? severity = null) => With(f =>
+    {
+        long sequence = ++_events;
+        f.Session?.Tell(new(kind, sequence, deadline, severity));
+        return sequence;
+    });
+
+    /// <summary>The kernel no longer waits for an answer: one that comes is ENOENT.</summary>
+    public void GiveUp(long sequence) => With(f =>
+    {
+        f.Session?.GiveUp(sequence);
+        return true;
+    });
+
     /// <summary>
     /// Revokes the mappings of a range of memory and says so (<see cref="SessionNotice.Invalidation"/>), as a kernel module
     /// with a notifier does. Real memory that goes away is noticed without it: its mappings are dropped silently.
@@ -201,6 +233,8 @@ public sealed class SimulatedDevice
 
         Interlocked.Decrement(ref _openSessions);
     }
+
+    internal void Answered(long sequence, SessionReply reply) => ImmutableInterlocked.Update(ref _replies, all => all.Add((sequence, reply)));
 
     internal FunctionTemplate Template(SimulatedShape shape) => _backend.Templates.For(shape);
 

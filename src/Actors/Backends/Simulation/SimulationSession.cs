@@ -8,9 +8,16 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
     private readonly Dictionary<int, Bar> _bars = [];
     private readonly EventFdHandle?[] _notices = new EventFdHandle?[3];
     private readonly List<Invalidation> _invalidations = [];
+    private readonly Queue<SessionEvent> _events = [];
+    private readonly HashSet<long> _asked = [];
+    private readonly Dictionary<int, IReadOnlyList<int>> _affinities = [];
+    private bool _noticed; // a notice without words is out
     private bool _ended;
 
     public SessionInfo Info => function.Info;
+
+    /// <summary>By vector. Under the function's lock.</summary>
+    public IReadOnlyDictionary<int, IReadOnlyList<int>> Affinities => _affinities.ToDictionary();
 
     public Bar Bar(int index)
     {
@@ -119,10 +126,33 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         function.Vectors.Trigger(kind, start, count);
     }
 
+    public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
+    {
+        using var scope = Enter();
+        if (!device.HasAffinity)
+            throw new PciException(Errno.EOPNOTSUPP, $"{device.Id} has no say in where its interrupts are handled", "Script it with SimulatedDevice.HasAffinity.");
+        if (!function.Vectors.Connected.Contains(vector))
+            throw new PciException(Errno.EINVAL, $"Vector {vector} is not armed", "Arm it first.");
+        _affinities[vector] = cpus;
+    }
+
     public void Connect(SessionNotice notice, EventFdHandle? eventFd)
     {
         using var scope = Enter();
         SimulatedVectors.Connect(ref _notices[(int)notice], eventFd);
+    }
+
+    FileDescriptor IPciSession.AllocateBuffer(ulong size, bool huge)
+    {
+        using var scope = Enter();
+        try
+        {
+            return MemoryFile.Create("riser-buffer", (long)size);
+        }
+        catch (NativeException refusal)
+        {
+            throw new PciException(Errno.ENOMEM, $"{size} bytes of memory are not to be had: {refusal.Message}", "Ask for less.", inner: refusal);
+        }
     }
 
     public IReadOnlyList<Invalidation> TakeInvalidations()
@@ -131,6 +161,28 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         Invalidation[] taken = [.. _invalidations];
         _invalidations.Clear();
         return taken;
+    }
+
+    public IReadOnlyList<SessionEvent>? TakeEvents()
+    {
+        using var scope = Enter();
+        if (_noticed)
+        {
+            _noticed = false;
+            return null;
+        }
+
+        SessionEvent[] taken = [.. _events];
+        _events.Clear();
+        return taken;
+    }
+
+    public void Reply(long sequence, SessionReply reply)
+    {
+        using var scope = Enter();
+        if (!_asked.Remove(sequence))
+            throw new PciException(Errno.ENOENT, $"Nobody waits for an answer to event {sequence} any more", "Answer within the event's deadline.");
+        device.Answered(sequence, reply);
     }
 
     public void SetBusMaster(bool enabled)
@@ -186,7 +238,24 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
     }
 
     /// <summary>Signals a notice. Under the function's lock.</summary>
-    public void Notify(SessionNotice notice) => _notices[(int)notice]?.Signal();
+    public void Notify(SessionNotice notice)
+    {
+        _noticed |= notice != SessionNotice.Invalidation;
+        _notices[(int)notice]?.Signal();
+    }
+
+    /// <summary>Tells of an event. Under the function's lock.</summary>
+    public void Tell(SessionEvent told)
+    {
+        _events.Enqueue(told);
+        if (told.Deadline is not null)
+            _asked.Add(told.Sequence);
+        bool request = told.Kind is SessionEventKind.Suspend or SessionEventKind.Resumed or SessionEventKind.Remove;
+        _notices[(int)(request ? SessionNotice.RemovalRequested : SessionNotice.DeviceError)]?.Signal();
+    }
+
+    /// <summary>Nobody waits for an answer any more. Under the function's lock.</summary>
+    public void GiveUp(long sequence) => _asked.Remove(sequence);
 
     /// <summary>Revokes what lies on a range of memory, as a kernel's notifier does. Under the function's lock.</summary>
     public void Invalidate(HostRange range)

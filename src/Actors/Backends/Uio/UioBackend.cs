@@ -7,7 +7,8 @@ namespace Riser.Actors.Backends.Uio;
 
 /// <summary>
 /// Devices that are bound to uio_pci_user, this project's kernel module. Needs no root: read and write permission for
-/// /dev/uio_pci_user/&lt;address&gt; and a limit of locked memory that holds the mappings.
+/// /dev/uio_pci_user/&lt;address&gt; and a limit of locked memory that holds the mappings. Where the module is not to be had, devices that are
+/// bound to Linux's own uio_pci_generic: registers, configuration space and INTx, and no DMA.
 /// </summary>
 public sealed class UioBackend : IPciBackend, IAsksBroker
 {
@@ -34,7 +35,7 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
     /// <inheritdoc/>
     public string Name => "uio";
 
-    /// <summary>The functions that are bound to uio_pci_user. Of others, <see cref="Open"/> says what keeps them from being opened.</summary>
+    /// <summary>The functions that are bound to either driver. Of others, <see cref="Open"/> says what keeps them from being opened.</summary>
     public IReadOnlyList<DeviceDescription> Discover() => [.. _sysfs.All().Where(Belongs).Select(Describe)];
 
     /// <inheritdoc/>
@@ -43,7 +44,7 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
         var function = _sysfs.Find(device.Address) ?? throw PciObstacles.Unknown(device.Address);
         if (_obstacles.Of(function) is { } obstacle)
             throw obstacle;
-        return OpenUser(function.Address);
+        return function.IsUioGeneric ? OpenPlain(function.Address) : OpenUser(function.Address);
     }
 
     /// <inheritdoc/>
@@ -54,7 +55,7 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
     {
     }
 
-    private static bool Belongs(PciFunction function) => function.IsUioUser;
+    private static bool Belongs(PciFunction function) => function.IsUioUser || function.IsUioGeneric;
 
     private UioSession OpenUser(string address)
     {
@@ -94,6 +95,37 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
     private static PciException? WantedBack(string address, BrokerGrant? grant) => grant?.WaitWanted(TimeSpan.FromSeconds(1)) == true
         ? new(Errno.ENODEV, $"The broker has taken {address} back", "Resume the device to ask for it again.", SessionFailure.RemovalRequested)
         : null;
+
+    private PlainSession OpenPlain(string address)
+    {
+        UioFile? file = null;
+        PlainWindows? windows = null;
+        string node = _obstacles.PlainNode(address) ?? throw PciObstacles.Unknown(address);
+        try
+        {
+            file = new UioFile(_nodes.Open(node));
+            if (!file.TryLock())
+                throw new PciException(Errno.EBUSY, $"{address} is held by another program", $"End that program first; fuser -v {node} names it.");
+            windows = new PlainWindows(_sysfs.PathOf(address), _nodes);
+            return new(address, _sysfs.PathOf(address), file, windows, Path.Combine(_sysfs.PathOf(address), "uio", Path.GetFileName(node), "event"));
+        }
+        catch (NativeException fault)
+        {
+            Abandon();
+            throw _obstacles.OfPlain(address) ?? new(fault.Errno, $"{fault.Call} failed for {address}", "The kernel's log may say more.", SessionFailure.OpenFailed, fault);
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+
+        void Abandon()
+        {
+            windows?.Dispose();
+            file?.Dispose();
+        }
+    }
 
     // The session's calls are refused, and yet the module has the function: somebody has said UPU_REVOKE.
     private PciException? Taken(string address) =>

@@ -15,6 +15,8 @@ internal sealed class UioObstacles(PciSysfs sysfs, UioSettings settings)
     /// <summary>The first obstacle in the way of a function; null when there is none to be seen.</summary>
     public PciException? Of(PciFunction function)
     {
+        if (function.IsUioGeneric)
+            return OfPlain(function.Address);
         if (!function.IsUioUser)
             return NotBound(function);
         string node = Node(function.Address);
@@ -25,6 +27,29 @@ internal sealed class UioObstacles(PciSysfs sysfs, UioSettings settings)
         if (!PciObstacles.CanUse(node))
             return settings.Broker.Obstacle(DeviceId.Parse($"uio:{function.Address}"), () => PciObstacles.NoPermission(node, Module));
         return function.Group is null ? WithoutIommu(function.Address) : null;
+    }
+
+    /// <summary>The node of Linux's UIO; null when the driver has not made one.</summary>
+    public string? PlainNode(string address)
+    {
+        string folder = Path.Combine(sysfs.PathOf(address), "uio");
+        return Directory.Exists(folder) && Directory.EnumerateDirectories(folder).Select(Path.GetFileName).FirstOrDefault() is { } name
+            ? Path.Combine(settings.PlainNodes, name)
+            : null;
+    }
+
+    /// <summary>Why a function that uio_pci_generic has cannot be opened.</summary>
+    public PciException? OfPlain(string address)
+    {
+        if (PlainNode(address) is not { } node)
+            return new(Errno.ENODEV, $"uio_pci_generic has {address} and shows no UIO device of it", "Bind it again; the kernel's log may say why.");
+        string folder = sysfs.PathOf(address);
+        string[] files = [node, Path.Combine(folder, "config"), .. Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "resource?") : []];
+        string[] closed = [.. files.Where(f => PciObstacles.Exists(f) && !PciObstacles.CanUse(f))];
+        return closed.Length == 0 ? null : new(
+            Errno.EACCES,
+            $"No permission to open {string.Join(", ", closed)}",
+            $"Give them to this user: chown $USER {string.Join(' ', closed)}; or bind the device to {Module}, where one node is all it takes.");
     }
 
     /// <summary>Why opening the node failed.</summary>

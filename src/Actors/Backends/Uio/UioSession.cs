@@ -29,6 +29,8 @@ internal sealed class UioSession : IPciSession
     {
         (_address, _device, _grant) = (address, device, grant);
         var info = device.GetInfo(out var reserved);
+        if (info.api_version < LibC.UPU_API_VERSION)
+            throw new PciException(Errno.EPROTO, $"The loaded {UioObstacles.Module} speaks version {info.api_version} of its interface, {LibC.UPU_API_VERSION} is needed", "Build and load the module of this release.");
         var window = device.GetBar(LibC.UPU_WINDOW_CONFIG, out _);
         _config = new(device, address, window.offset, (int)window.size, taken);
         var kinds = UioVectors.Discover(info);
@@ -155,6 +157,8 @@ internal sealed class UioSession : IPciSession
         List<SessionEvent> taken = [];
         while (_config.Access(_device.TakeEvent) is { } found)
             taken.Add(UioEvents.Read(found));
+        if (_wanted.IsRaised)
+            taken.Add(new(SessionEventKind.Remove, Sequence: 0, Deadline: null)); // the broker asks nothing; its wish is no event of the kernel
         return taken;
     }
 

@@ -27,10 +27,18 @@ internal sealed class FakeSysfs : IDisposable
 
         if (driver is not null)
             File.CreateSymbolicLink(Path.Combine(path, "driver"), $"../../../bus/pci/drivers/{driver}");
+        if (driver is not null)
+            Directory.CreateDirectory(Path.Combine(Root, "bus/pci/drivers", driver));
         Directory.CreateDirectory(Path.Combine(Root, "bus/pci/devices"));
         File.CreateSymbolicLink(Path.Combine(Root, "bus/pci/devices", address), path);
         return this;
     }
+
+    public void Parameter(string module, string name, string value) =>
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(Root, "module", module, "parameters")).FullName, name), value + "\n");
+
+    /// <summary>A device node that opens as a file.</summary>
+    public void Node(string name) => File.WriteAllText(Path.Combine(Nodes, name), "");
 
     public void Remove(string address)
     {

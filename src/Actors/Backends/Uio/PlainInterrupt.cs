@@ -1,0 +1,160 @@
+using Riser.Actors.Backends.Hardware;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Uio;
+
+/// <summary>
+/// INTx by uio_pci_generic: the driver masks it after each interrupt (COMMAND bit 10) and counts, a thread turns the count into signals
+/// of an eventfd. Unmasking is to clear that bit. Thread-safe.
+/// </summary>
+/// <param name="file">Owned by the session.</param>
+/// <param name="counter">The file of sysfs that shows how many interrupts there have been since the driver was loaded.</param>
+/// <param name="config">Where the mask is.</param>
+/// <param name="kinds">INTx, if the device has it.</param>
+/// <param name="address">The device, for names.</param>
+internal sealed class PlainInterrupt(UioFile file, string counter, DeviceConfigSpace config, IReadOnlyList<VectorInfo> kinds, string address)
+{
+    private readonly Lock _gate = new();
+    private Pump? _pump;
+    private bool _closed;
+
+    /// <inheritdoc cref="IPciSession.Arm"/>
+    public void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    {
+        lock (_gate)
+        {
+            Check(kind, start, eventFds.Count);
+            Stop();
+            if (eventFds[0] is not { } eventFd)
+                return;
+            // It is masked, so the count stands still: what comes from here on is counted, and nothing else.
+            _pump = new(file, uint.Parse(File.ReadAllText(counter)), eventFd, address);
+            config.SetIntxMask(masked: false);
+        }
+    }
+
+    /// <inheritdoc cref="IPciSession.Disarm"/>
+    public void Disarm(VectorKind kind)
+    {
+        lock (_gate)
+        {
+            CheckOpen();
+            if (kind == VectorKind.IntX)
+                Stop();
+        }
+    }
+
+    /// <inheritdoc cref="IPciSession.Mask"/>
+    public void Mask(VectorKind kind, int vector, bool masked)
+    {
+        lock (_gate)
+        {
+            Check(kind, vector, 1);
+            if (_pump is null)
+                throw new PciException(Errno.EINVAL, $"{kind} is not armed", "Arm it first.");
+            config.SetIntxMask(masked);
+        }
+    }
+
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            Stop();
+        }
+    }
+
+    private void Stop()
+    {
+        if (_pump is null)
+            return;
+        try
+        {
+            config.SetIntxMask(masked: true);
+        }
+        catch (PciException gone)
+        {
+            System.Diagnostics.Trace.TraceWarning($"Disarming INTx: {gone.Message}");
+        }
+        _pump.Dispose();
+        _pump = null;
+    }
+
+    private void Check(VectorKind kind, int start, int count)
+    {
+        CheckOpen();
+        VectorTable.Check(kinds, kind, start, count);
+    }
+
+    private void CheckOpen()
+    {
+        if (_closed)
+            throw new PciException(Errno.ENODEV, "The session has ended", "Wait for SessionReady.");
+    }
+
+    /// <summary>Waits for interrupts and signals them on, until it is disposed or the device is gone.</summary>
+    private sealed class Pump : IDisposable
+    {
+        private readonly UioFile _file;
+        private readonly EventFdHandle _eventFd;
+        private readonly EventFdHandle _wake = EventFdHandle.Create();
+        private readonly Thread _thread;
+        private uint _seen;
+
+        public Pump(UioFile file, uint seen, EventFdHandle eventFd, string address)
+        {
+            (_file, _seen, _eventFd) = (file, seen, eventFd);
+            _thread = new(Run) { IsBackground = true, Name = $"riser-uio-{address}" };
+            _thread.Start();
+        }
+
+        /// <summary>When it returns nothing is signalled any more.</summary>
+        public void Dispose()
+        {
+            _wake.Signal();
+            _thread.Join();
+            _wake.Dispose();
+        }
+
+        private void Run()
+        {
+            while (IsReady())
+            {
+                uint count;
+                try
+                {
+                    count = _file.ReadCount();
+                }
+                catch (NativeException gone) when (gone.Errno is Errno.EIO or Errno.ENODEV)
+                {
+                    return; // the heartbeat tells the session
+                }
+
+                uint fresh = count - _seen;
+                _seen = count;
+                try
+                {
+                    if (fresh > 0) // else what stood there before arming
+                        _eventFd.Signal(fresh);
+                }
+                catch (Exception closed) when (closed is NativeException or ObjectDisposedException)
+                {
+                    return;
+                }
+            }
+        }
+
+        private bool IsReady()
+        {
+            PollFd[] ready = [new() { fd = _file.Number, events = LibC.POLLIN }, new() { fd = _wake.Number, events = LibC.POLLIN }];
+            while (true)
+            {
+                int count = LibC.poll(ready, 2, -1);
+                if (count < 0 && LibC.LastErrno == Errno.EINTR)
+                    continue;
+                return count > 0 && ready[1].revents == 0;
+            }
+        }
+    }
+}

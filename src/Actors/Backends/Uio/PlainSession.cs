@@ -1,0 +1,174 @@
+using Riser.Actors.Backends.Hardware;
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Uio;
+
+/// <summary>
+/// One function opened through uio_pci_generic and sysfs, for machines without the module: registers, configuration space and INTx.
+/// There is no DMA, no MSI, and nobody who could take the device back.
+/// </summary>
+internal sealed class PlainSession : IPciSession
+{
+    private readonly string _address;
+    private readonly string _folder;
+    private readonly UioFile _file;
+    private readonly PlainWindows _windows;
+    private readonly DeviceConfigSpace _config;
+    private readonly DeviceBars _bars;
+    private readonly PlainInterrupt _interrupt;
+    private int _ended;
+
+    /// <param name="address">The device, for messages.</param>
+    /// <param name="folder">The function in sysfs.</param>
+    /// <param name="file">Owned by the session once this has returned, as the windows are.</param>
+    /// <param name="windows">Registers and configuration space.</param>
+    /// <param name="counter">The file of sysfs that shows how many interrupts there have been.</param>
+    public PlainSession(string address, string folder, UioFile file, PlainWindows windows, string counter)
+    {
+        (_address, _folder, _file, _windows) = (address, folder, file, windows);
+        _config = new(windows, address, PlainWindows.ConfigOffset, windows.Size);
+        bool wired = File.ReadAllText(Path.Combine(folder, "irq")).Trim() != "0";
+        VectorInfo[] kinds = wired ? [new(VectorKind.IntX, 1, CanMask: true, CanGrow: false, AutoMasked: true)] : [];
+        _interrupt = new(file, counter, _config, kinds, address);
+        _bars = new(windows, _config, address, windows.Bars.Select(b => new DeviceWindow(b.Index, (ulong)(b.Index + 1) << PlainWindows.Shift, b.Size, true, true, b.Ports ? [] : null)));
+        try
+        {
+            _config.SetIntxMask(masked: true);
+            _config.SetBusMaster(true);
+            bool canReset = PciObstacles.CanUse(Path.Combine(folder, "reset")) || Capabilities.Has(CapDacOverride) && File.Exists(Path.Combine(folder, "reset"));
+            Info = new(_bars.Info, kinds, new(Present: false, PageSizes: (ulong)Environment.SystemPageSize, [], MaxMappings: 0), windows.Size, canReset, CanTrigger: false);
+        }
+        catch
+        {
+            _bars.End();
+            throw;
+        }
+    }
+
+    public SessionInfo Info { get; }
+
+    public Bar Bar(int index)
+    {
+        CheckOpen();
+        return _bars[index];
+    }
+
+    public ulong ReadConfig(int offset, int width)
+    {
+        CheckOpen();
+        return _config.Read(offset, width);
+    }
+
+    public void WriteConfig(int offset, int width, ulong value)
+    {
+        CheckOpen();
+        _config.Write(offset, width, value);
+    }
+
+    public void Map(IReadOnlyList<DmaPiece> pieces)
+    {
+        CheckOpen();
+        throw NoDma();
+    }
+
+    public void Unmap(IovaRange range)
+    {
+        CheckOpen();
+        throw NoDma();
+    }
+
+    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    {
+        CheckOpen();
+        _interrupt.Arm(kind, start, eventFds);
+    }
+
+    public void Disarm(VectorKind kind)
+    {
+        CheckOpen();
+        _interrupt.Disarm(kind);
+    }
+
+    public void Mask(VectorKind kind, int vector, bool masked)
+    {
+        CheckOpen();
+        _interrupt.Mask(kind, vector, masked);
+    }
+
+    public void Trigger(VectorKind kind, int start, int count)
+    {
+        CheckOpen();
+        throw new PciException(Errno.EOPNOTSUPP, "Linux's UIO cannot signal an interrupt from software", $"Let the device raise it, or {Better}.");
+    }
+
+    void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd) => CheckOpen(); // it gives none
+
+    public IReadOnlyList<Invalidation> TakeInvalidations()
+    {
+        CheckOpen();
+        return [];
+    }
+
+    public void SetBusMaster(bool enabled)
+    {
+        CheckOpen();
+        _config.SetBusMaster(enabled);
+    }
+
+    public bool Reset()
+    {
+        CheckOpen();
+        if (!Info.CanReset)
+            throw new PciException(Errno.EOPNOTSUPP, $"{_address} cannot be reset by this user, or not at all", $"Give the user {Path.Combine(_folder, "reset")}, if it is there, or {Better}.");
+        try
+        {
+            File.WriteAllText(Path.Combine(_folder, "reset"), "1");
+        }
+        catch (IOException refused)
+        {
+            throw new PciException(Errno.EIO, $"The kernel did not reset {_address}: {refused.Message}", "The kernel's log may say more.", inner: refused);
+        }
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _ended, 1) != 0)
+            return;
+        _bars.End();
+        Step(_interrupt.Close); // it masks, which the closed configuration space would refuse
+        Step(_config.Close);
+        _windows.Dispose();
+        _file.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => _address;
+
+    private const int CapDacOverride = 1; // linux/capability.h
+    private const string Better = "bind the device to uio_pci_user or vfio-pci";
+
+    private PciException NoDma() => new(
+        Errno.EOPNOTSUPP,
+        $"Linux's UIO gives {_address} no memory to reach: it has no call for DMA",
+        $"For DMA, {Better}.");
+
+    private static void Step(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (PciException fault)
+        {
+            System.Diagnostics.Trace.TraceWarning($"Ending a session: {fault.Message}");
+        }
+    }
+
+    private void CheckOpen()
+    {
+        if (Volatile.Read(ref _ended) != 0)
+            throw DeviceFaults.Ended(_address);
+    }
+}
