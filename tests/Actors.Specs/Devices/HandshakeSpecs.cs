@@ -152,6 +152,16 @@ public sealed class HandshakeSpecs(ITestOutputHelper output) : DeviceSpec(output
     }
 
     [Fact]
+    public void A_removal_that_waits_for_no_answer_ends_the_session_at_once()
+    {
+        Open();
+        Simulation.Tell(SessionEventKind.Remove);
+
+        Assert.Equal(SessionFailure.RemovalRequested, ExpectMsg<DeviceProtocol.SessionLost>().Failure);
+        AwaitAssert(() => Assert.Equal(DevicePhase.Absent, Describe().State));
+    }
+
+    [Fact]
     public void A_removal_goes_ahead_within_its_deadline_when_the_owner_says_nothing()
     {
         Open();

@@ -64,7 +64,9 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
         try
         {
             file = new UpuFile(OpenNode(address, out grant));
-            return new(address, file, _settings, () => WantedBack(address, grant) ?? Taken(address), grant);
+            var wanted = new WantedNotice();
+            grant?.OnWanted(wanted.Raise);
+            return new(address, file, _settings, () => WantedBack(address, grant) ?? Taken(address), wanted, grant);
         }
         catch (Exception fault)
         {

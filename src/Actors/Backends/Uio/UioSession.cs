@@ -16,18 +16,19 @@ internal sealed class UioSession : IPciSession
     private readonly DeviceBars _bars;
     private readonly UioVectors _vectors;
     private readonly UioAddressSpace _space;
+    private readonly WantedNotice _wanted;
     private readonly BrokerGrant? _grant;
-    private readonly WantedNotice _wanted = new();
     private int _ended;
 
     /// <param name="address">The device, for messages.</param>
     /// <param name="device">Owned by the session once this has returned.</param>
     /// <param name="settings">Of the backend.</param>
     /// <param name="taken">See <see cref="DeviceConfigSpace"/>.</param>
+    /// <param name="wanted">The broker's wish to have the device back.</param>
     /// <param name="grant">As the device; null where this user could open it by himself.</param>
-    public UioSession(string address, IUpuDevice device, UioSettings settings, Func<PciException?> taken, BrokerGrant? grant = null)
+    public UioSession(string address, IUpuDevice device, UioSettings settings, Func<PciException?> taken, WantedNotice wanted, BrokerGrant? grant = null)
     {
-        (_address, _device, _grant) = (address, device, grant);
+        (_address, _device, _wanted, _grant) = (address, device, wanted, grant);
         var info = device.GetInfo(out var reserved);
         if (info.api_version < LibC.UPU_API_VERSION)
             throw new PciException(Errno.EPROTO, $"The loaded {UioObstacles.Module} speaks version {info.api_version} of its interface, {LibC.UPU_API_VERSION} is needed", "Build and load the module of this release.");
@@ -40,7 +41,6 @@ internal sealed class UioSession : IPciSession
         try
         {
             _config.SetBusMaster(true); // and memory decoding, which mapped BARs need
-            _grant?.OnWanted(_wanted.Raise);
             Info = new(_bars.Info, kinds, _space.Info, _config.Size, CanReset: info.reset_kinds != 0, CanTrigger: kinds.Count > 0);
         }
         catch

@@ -46,13 +46,13 @@ internal sealed class FakeUpuDevice : IUpuDevice
     public upu_info GetInfo(out IReadOnlyList<upu_range> reserved)
     {
         reserved = [];
-        return default;
+        return new() { api_version = LibC.UPU_API_VERSION };
     }
 
     public upu_bar GetBar(uint index, out IReadOnlyList<upu_bar_range> ranges)
     {
         ranges = [];
-        return default;
+        return index == LibC.UPU_WINDOW_CONFIG ? new() { offset = ConfigOffset, size = (ulong)Config.Length } : default;
     }
 
     public void Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null)

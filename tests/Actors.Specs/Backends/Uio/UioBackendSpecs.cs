@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Uio;
 using Riser.Actors.Interop;
 using Riser.Actors.Specs.Backends.Hardware;
@@ -118,7 +119,7 @@ public sealed class UioBackendSpecs : IDisposable
 
     [Fact]
     public void Settings_have_the_defaults_of_reference_conf() =>
-        Assert.Equal(new("/sys", "/dev/uio_pci_user", "/dev", 32, true, true, TimeSpan.FromSeconds(10)), UioSettings.Read(Config.Empty));
+        Assert.Equal(new("/sys", "/dev/uio_pci_user", "/dev", 32, true, true, TimeSpan.FromSeconds(10), BrokerSettings.Of(Config.Empty)), UioSettings.Read(Config.Empty));
 
     [Theory]
     [InlineData("hot-plug.source = netlink", "hot-plug.source")]
