@@ -13,7 +13,7 @@ public sealed class LayoutSpecs
 {
     private static string[] Headers { get; } =
     [
-        "errno.h", "fcntl.h", "poll.h", "unistd.h", "sys/epoll.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h",
+        "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h",
         "sys/syscall.h", "sys/uio.h", "linux/netlink.h", "linux/userfaultfd.h", "linux/vfio.h",
         Path.Combine(LayerSpecs.Root, "kernel/uapi/uio_pci_user.h"),
     ];
