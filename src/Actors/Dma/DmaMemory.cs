@@ -115,14 +115,18 @@ public sealed class DmaMemory : IDisposable
     {
         ulong rounded = Rounded(size, huge ? HugePage : s_page);
         var file = allocate(rounded, huge);
+        MemoryMapping? mapping = null;
         try
         {
-            var mapping = MemoryMapping.Create((nuint)rounded, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_SHARED, file.Number, alignment: huge ? (nuint)HugePage : 0);
+            // The aligned range is taken first: the file has no bytes for what would stand over on both sides.
+            mapping = MemoryMapping.Create((nuint)rounded, LibC.PROT_NONE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS | LibC.MAP_NORESERVE, alignment: huge ? (nuint)HugePage : 0);
+            mapping.Overlay(0, (nuint)rounded, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_SHARED, file.Number, 0);
             mapping.Advise(LibC.MADV_DONTFORK);
             return new(DmaMemoryKind.Buffer, new((ulong)mapping.Address, rounded), mapping, file);
         }
         catch (NativeException refusal)
         {
+            mapping?.Dispose();
             file.Dispose();
             throw new PciException(refusal.Errno, $"{rounded} bytes of the device's memory could not be mapped: {refusal.Call}", "Free address space, or ask for less.", inner: refusal);
         }

@@ -23,6 +23,24 @@ public sealed class DmaMemorySpecs
         Assert.False(memory.Span(0, (int)memory.Size).ContainsAnyExcept((byte)0));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Memory_of_a_device_is_its_file_from_the_first_byte_on(bool huge)
+    {
+        ulong asked = 0;
+        using var memory = DmaMemory.FromDevice(HugePage + 1, huge, (size, _) => MemoryFile.Create("buffer", (long)(asked = size)));
+        using var again = MemoryMapping.Create((nuint)asked, LibC.PROT_READ, LibC.MAP_SHARED, memory.Memfd!.Number);
+
+        memory.Span(0, 4)[0] = 1;
+        memory.Span(asked - 1, 1)[0] = 2;
+
+        Assert.Equal(huge ? 2 * HugePage : HugePage + Page, asked);
+        Assert.Equal(0UL, huge ? memory.Range.Address % HugePage : 0);
+        Assert.Equal((1, 2), (LibC.SpanOf((ulong)again.Address, 1)[0], LibC.SpanOf((ulong)again.Address + asked - 1, 1)[0]));
+        Assert.Superset(new HashSet<string>(["dc", "sh"], StringComparer.Ordinal), Flags(memory.Range.Address));
+    }
+
     [SkippableFact]
     public void Reserved_huge_pages_are_taken_or_refused_with_the_setting_that_reserves_them()
     {
