@@ -23,6 +23,17 @@ internal static partial class LibC
 
     [LibraryImport("libc", SetLastError = true)]
     public static unsafe partial int epoll_wait(int epfd, void* events, int maxevents, int timeout);
+
+    /// <summary>epoll_pwait(2) by its number, as <see cref="syscall_read"/>: all Linux has it, while newer machines lack epoll_wait.</summary>
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    public static unsafe partial nint syscall_epoll_pwait(nint number, nint epfd, void* events, nint maxevents, nint timeout, void* sigmask, nint sigsetsize);
+
+    public static nint SYS_epoll_pwait { get; } = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => 281,
+        Architecture.Arm64 => 22,
+        var other => throw new PlatformNotSupportedException($"Riser does not know the system calls of {other}."),
+    };
 }
 
 /// <summary>struct epoll_event where the kernel packs it: x86-64.</summary>
@@ -78,10 +89,11 @@ internal sealed class EpollHandle : FileDescriptor
     public unsafe int Wait(EpollEvents events, int timeout)
     {
         // SAFETY: the buffer is pinned for its whole life and holds Capacity events.
-        int ready = LibC.epoll_wait(Number, (void*)events.Address, events.Capacity, timeout);
+        int ready = (int)LibC.syscall_epoll_pwait(LibC.SYS_epoll_pwait, Number, (void*)events.Address, events.Capacity, timeout, null, 0);
         if (ready >= 0)
             return ready;
-        return LibC.LastErrno is not Errno.EINTR and var errno ? throw new NativeException("epoll_wait", errno) : 0;
+        ready = LibC.epoll_wait(Number, (void*)events.Address, events.Capacity, 0); // a look, and this time with errno; it is never EINTR
+        return ready >= 0 ? ready : throw new NativeException("epoll_wait", LibC.LastErrno);
     }
 
     private unsafe void Control(int operation, FileDescriptor fd, uint interest, ulong token)

@@ -75,9 +75,6 @@ internal sealed class EventLoop : IDisposable
     /// <summary>How many eventfds are registered.</summary>
     public int Load => _sources.Count;
 
-    /// <summary>When the delivery that is under way was reported: CLOCK_MONOTONIC in nanoseconds. For handlers.</summary>
-    public long ReportedAt { get; private set; }
-
     /// <summary>
     /// Calls <paramref name="handler"/> for each edge of <paramref name="eventFd"/>, which the result now owns; at once if
     /// its counter is not 0. Any thread. When it throws, the eventfd is still the caller's.
@@ -176,10 +173,10 @@ internal sealed class EventLoop : IDisposable
 
     private int Await()
     {
-        if (_isBusy())
-            return Wait(0);
         if (!_vigil.IsEnabled)
             return Sleep();
+        if (_isBusy())
+            return Wait(0);
         if (_vigil.Begin(Stopwatch.GetTimestamp()))
         {
             do
@@ -219,7 +216,6 @@ internal sealed class EventLoop : IDisposable
     {
         if (ready == 0)
             return;
-        ReportedAt = Stopwatch.GetTimestamp(); // CLOCK_MONOTONIC, in nanoseconds, on Linux
         _delivery.Enter();
         try
         {

@@ -58,25 +58,6 @@ public sealed class EventLoopSpecs
     }
 
     [Fact]
-    public void Loop_tells_handlers_when_the_kernel_reported()
-    {
-        using var loop = Loop();
-        long before = System.Diagnostics.Stopwatch.GetTimestamp();
-        using var signalled = new ManualResetEventSlim();
-        long reported = 0;
-        using var source = loop.Register(() =>
-        {
-            reported = loop.ReportedAt;
-            signalled.Set();
-        });
-
-        source.EventFd.Signal();
-
-        signalled.Await("The handler was not called.");
-        Assert.InRange(reported, before, System.Diagnostics.Stopwatch.GetTimestamp());
-    }
-
-    [Fact]
     public void Loop_runs_what_is_posted_in_order_on_its_own_thread()
     {
         using var loop = Loop(Settings(mailboxes: 3));
