@@ -32,7 +32,7 @@ internal static unsafe partial class Floor
     public static void CompileMeasure() =>
         Run("-std=gnu17", "-O2", "-Wall", "-Werror", "-o", Measure, Path.Combine(s_folder, "program", "measure.c"), Path.Combine(s_folder, "vfio.c"));
 
-    /// <summary>Takes what was compiled before: in the lab, by the machine around it.</summary>
+    /// <summary>Takes what was compiled before: in the lab by the machine around it, in a part by who started it.</summary>
     public static void Load()
     {
         nint handle = NativeLibrary.Load(s_library);

@@ -9,7 +9,8 @@ var filter = new Option<string[]>("--filter") { Description = "Only benchmarks w
 var json = new Option<FileInfo?>("--json") { Description = "Writes the rows to this file." };
 var list = new Option<bool>("--list") { Description = "Names the benchmarks and runs none." };
 var quick = new Option<bool>("--quick") { Description = "A tenth of the events, noisy; leaves docs/performance.md alone." };
-var root = new RootCommand("Measures Riser against loops in C, in one run, and writes the tables of docs/performance.md.") { filter, json, list, quick };
+var part = new Option<int?>(InProcesses.Option) { Hidden = true };
+var root = new RootCommand("Measures Riser against loops in C, in one run, and writes the tables of docs/performance.md.") { filter, json, list, quick, part };
 root.SetAction(async parsed =>
 {
     var chosen = Suite.Matching(parsed.GetValue(filter) ?? []);
@@ -25,12 +26,12 @@ root.SetAction(async parsed =>
     try
     {
         var load = Machine.Load();
-        var rows = await Suite.RunAsync(chosen, new(parsed.GetValue(quick), step => Console.Error.WriteLine(step)));
+        var rows = await Suite.RunAsync(chosen, new(parsed.GetValue(quick), step => Console.Error.WriteLine(step), parsed.GetValue(part)));
         var machine = Machine.Describe(load);
         Tables.Write(AnsiConsole.Console, chosen, rows, machine);
         if (parsed.GetValue(json) is { } file)
             JsonReport.Write(file, rows, machine);
-        if (!parsed.GetValue(quick) && !LabMachine.IsThis)
+        if (!parsed.GetValue(quick) && parsed.GetValue(part) is null && !LabMachine.IsThis)
             Document.Rewrite(Document.Find(), chosen, rows, machine);
         return 0;
     }

@@ -5,14 +5,14 @@ using Riser.Benchmarks.Registers;
 
 namespace Riser.Benchmarks;
 
-/// <summary>All benchmarks, in the order in which they run: memory first, while the process is small.</summary>
+/// <summary>All benchmarks, in the order in which they run.</summary>
 internal static class Suite
 {
     public static IReadOnlyList<IBenchmark> All { get; } =
     [
         .. LabMachine.IsThis ? Array.Empty<IBenchmark>() :
         [
-            new ScaleBenchmark(),
+            new InProcesses(new ScaleBenchmark()),
             new DeliveryBenchmark(),
             new IdleBenchmark(),
             new LookBenchmark(),
@@ -33,7 +33,7 @@ internal static class Suite
 
     public static async Task<IReadOnlyList<Row>> RunAsync(IReadOnlyList<IBenchmark> chosen, Scope scope)
     {
-        if (LabMachine.IsThis)
+        if (LabMachine.IsThis || scope.Part is not null)
         {
             Floor.Load();
         }

@@ -18,7 +18,8 @@ internal sealed class DmaBenchmark : IBenchmark
         await using var node = new Node(devices: 1);
         var device = await node.Runtime.FindAsync(DeviceId.Parse("sim:pony0"));
         await node.Client.AskAsync<DeviceProtocol.SessionReady>(device, new DeviceProtocol.Open());
-        List<Row> rows = [];
+        scope.Progress($"{Name}: the messages alone");
+        List<Row> rows = [await MeasureAsync("the messages alone", "free, one by one", events: 1, (int)scope.Events(3_000), times => MessageChain.PairsAsync(node, times))];
         foreach (var (size, name) in ((ulong, string)[])[(4 << 10, "4 KiB"), (64 << 10, "64 KiB"), (2 << 20, "2 MiB")])
         {
             scope.Progress($"{Name}: {name}");

@@ -7,7 +7,7 @@ using Riser.Actors.Dma;
 namespace Riser.Benchmarks.Devices;
 
 /// <summary>What a node with many of each thing needs, how long it takes to begin and to end it, and what one more needs.</summary>
-internal sealed class ScaleBenchmark : IBenchmark
+internal sealed class ScaleBenchmark : IPartedBenchmark
 {
     private const int FilesOfADevice = 3; // its session's notices
     private const int FilesKept = 300; // for the runtime itself
@@ -19,22 +19,24 @@ internal sealed class ScaleBenchmark : IBenchmark
 
     public string What => "memory of a whole node, Akka.NET included, and of its parts; time to open, to create, and to shut down";
 
-    public async Task<IReadOnlyList<Row>> RunAsync(Scope scope)
+    public int Parts => 8;
+
+    public async Task<IReadOnlyList<Row>> RunAsync(int part, Scope scope)
     {
-        int part = scope.IsQuick ? 10 : 1;
+        int share = scope.IsQuick ? 10 : 1;
         int files = Footprint.FileLimit() - Footprint.OpenFiles() - FilesKept;
-        List<Row> rows =
-        [
-            await EachAsync("one vector of one device, actor and eventfd included", vectors: MostVectors, regions: 0),
-            await EachAsync("one DMA region of one device, memory and actor included", vectors: 0, regions: 4_096),
-            .. await NodeAsync(1_000 / part, 16, TargetMb, scope),
-        ];
-        // As many devices, and as many vectors, as there are file descriptors for.
-        rows.AddRange(await NodeAsync(Math.Min(10_000, files / (FilesOfADevice + 1)) / part, 1, targetMb: null, scope));
-        rows.AddRange(await NodeAsync(Math.Max(1, files / (FilesOfADevice + MostVectors) / part), MostVectors, targetMb: null, scope));
-        foreach (int regions in (int[])[1_000 / part, 10_000 / part, 100_000 / part])
-            rows.AddRange(await RegionsAsync(regions, scope));
-        return rows;
+        return part switch
+        {
+            0 => [await EachAsync("one vector of one device, actor and eventfd included", vectors: MostVectors, regions: 0)],
+            1 => [await EachAsync("one DMA region of one device, memory and actor included", vectors: 0, regions: 4_096)],
+            2 => await NodeAsync(1_000 / share, 16, TargetMb, scope),
+            // As many devices, and as many vectors, as there are file descriptors for.
+            3 => await NodeAsync(Math.Min(10_000, files / (FilesOfADevice + 1)) / share, 1, targetMb: null, scope),
+            4 => await NodeAsync(Math.Max(1, files / (FilesOfADevice + MostVectors) / share), MostVectors, targetMb: null, scope),
+            5 => await RegionsAsync(1_000 / share, scope),
+            6 => await RegionsAsync(10_000 / share, scope),
+            _ => await RegionsAsync(100_000 / share, scope),
+        };
     }
 
     private async Task<IReadOnlyList<Row>> NodeAsync(int devices, int vectors, double? targetMb, Scope scope)

@@ -33,6 +33,7 @@ internal sealed class VfioDmaBenchmark : IBenchmark
             var bench = new Bench(this, node, device, floor, scope);
             return
             [
+                await bench.MessagesAsync(200),
                 await bench.PairsAsync("4 KiB", 4 << 10, DmaMemoryKind.Normal, 200, target: 1.5),
                 await bench.PairsAsync("64 KiB", 64 << 10, DmaMemoryKind.Normal, 100, target: null),
                 await bench.PairsAsync("2 MiB", 2 << 20, DmaMemoryKind.Huge, 50, target: null),
@@ -50,6 +51,23 @@ internal sealed class VfioDmaBenchmark : IBenchmark
 
     private sealed class Bench(IBenchmark benchmark, Node node, Akka.Actor.IActorRef device, nint floor, Scope scope)
     {
+        /// <summary>What no actor there can be below: the messages of a pair, without what is done for them, against the ioctls of one page.</summary>
+        public async Task<Row> MessagesAsync(int pairs)
+        {
+            const ulong Page = 4 << 10;
+            scope.Progress($"{benchmark.Name}: the messages alone");
+            using var memory = Populated(Page, DmaMemoryKind.Normal);
+            var row = await CompareAsync(
+                "4 KiB",
+                "one by one",
+                pieces: 1,
+                pairs,
+                times => MessageChain.PairsAsync(node, times),
+                times => FloorPairs(memory, Page, 1, times),
+                target: null);
+            return row with { Variant = "the messages alone, no ioctl" };
+        }
+
         public async Task<Row> PairsAsync(string name, ulong size, DmaMemoryKind kind, int pairs, double? target)
         {
             scope.Progress($"{benchmark.Name}: {name}");
