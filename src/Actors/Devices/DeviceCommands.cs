@@ -203,14 +203,19 @@ internal sealed partial class DeviceActor
                 "Open them the same way, or close the device first."));
             return;
         }
-        var fresh = range.Where(v => _parts.Channel(v) is null).Select(v => new VectorChannel(Device, vectors.Kind, v, _loop) { Width = width }).ToList();
+        IReadOnlyList<int>? reactor = _loop.Processor is { } processor ? [processor] : null; // interrupts come where they are heard
+        var fresh = range.Where(v => _parts.Channel(v) is null).Select(v => new VectorChannel(Device, vectors.Kind, v, _loop) { Width = width, Affinity = reactor }).ToList();
         if (fresh.Count == 0)
         {
             client.Tell(new VectorsOpened(vectors.Kind, [.. range.Select(v => _parts.Vector(v)!)]));
             return;
         }
         _arming = true;
-        Send(new SessionProtocol.ArmVectors(vectors.Kind, [.. fresh.SelectMany(c => Enumerable.Range(c.Vector, c.Width).Select(v => (v, c.EventFd)))]), new InFlight(
+        var arm = new SessionProtocol.ArmVectors(
+            vectors.Kind,
+            [.. fresh.SelectMany(c => Enumerable.Range(c.Vector, c.Width).Select(v => (v, c.EventFd)))],
+            DeviceParts.AffinitiesOf(fresh));
+        Send(arm, new InFlight(
             client,
             reply => Armed(open, vectors.Kind, range, fresh, reply),
             lost =>

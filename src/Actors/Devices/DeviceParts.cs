@@ -48,13 +48,16 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
         }
     }
 
+    /// <inheritdoc cref="AffinitiesOf"/>
+    public IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> Affinities => AffinitiesOf(_vectors.Values.Select(v => v.Channel));
+
     /// <summary>The CPUs of vectors that have been given some.</summary>
-    public IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> Affinities =>
+    public static IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> AffinitiesOf(IEnumerable<VectorChannel> channels) =>
     [
-        .. from part in _vectors.Values
-           where part.Channel.Affinity is not null
-           from vector in Enumerable.Range(part.Channel.Vector, part.Channel.Width)
-           select (vector, part.Channel.Affinity),
+        .. from channel in channels
+           where channel.Affinity is not null
+           from vector in Enumerable.Range(channel.Vector, channel.Width)
+           select (vector, channel.Affinity),
     ];
 
     public void AddRegion(IActorRef region, DmaRegionCell cell) => _regions.Add(region, new(cell));

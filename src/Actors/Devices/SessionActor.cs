@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Riser.Actors.Backends;
 using Riser.Actors.Dma;
+using Riser.Actors.Interop;
 using Riser.Actors.Reactor;
 using static Riser.Actors.Devices.SessionProtocol;
 
@@ -93,7 +94,7 @@ internal sealed class SessionActor : UntypedActor
                 _session.Map(_plan.Pieces);
             if (_plan.Kind is { } kind)
                 _session.Arm(kind, 0, _plan.EventFds);
-            Restore(_plan.Affinities, _session);
+            Steer(_plan.Kind, _plan.Affinities, _session);
             Context.Parent.Tell(new Opened(_epoch, _session.Info));
         }
         catch (PciException refusal)
@@ -153,6 +154,7 @@ internal sealed class SessionActor : UntypedActor
                 return _done;
             case ArmVectors arm:
                 Arm(arm, session);
+                Steer(arm.Kind, arm.Affinities, session);
                 return Done.Instance;
             case DeviceProtocol.AllocateMemory allocate:
                 return new DeviceProtocol.MemoryAllocated(DmaMemory.FromDevice(allocate.Size, allocate.Huge, session.AllocateBuffer));
@@ -182,18 +184,22 @@ internal sealed class SessionActor : UntypedActor
         }
     }
 
-    // Where interrupts are handled is a wish: a session is none the worse without it.
-    private void Restore(IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> affinities, IPciSession session)
+    // Where interrupts are handled is a wish: a session is none the worse without it, and most backends have no say in it.
+    private void Steer(VectorKind? kind, IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> affinities, IPciSession session)
     {
         foreach (var (vector, cpus) in affinities)
         {
             try
             {
-                session.SetAffinity(_plan.Kind!.Value, vector, cpus);
+                session.SetAffinity(kind!.Value, vector, cpus);
+            }
+            catch (PciException refused) when (refused.Failure is null && refused.Errno == Errno.EOPNOTSUPP)
+            {
+                return;
             }
             catch (PciException refused) when (refused.Failure is null)
             {
-                _log.Warning("Vector {0} of {1} is not where it was: {2}", vector, _device, refused.Message);
+                _log.Warning("Vector {0} of {1} is not handled on {2}: {3}", vector, _device, string.Join(",", cpus), refused.Message);
             }
         }
     }

@@ -44,7 +44,10 @@ internal static class SessionProtocol
 
     public sealed record Beating(long Epoch);
 
-    public sealed record ArmVectors(VectorKind Kind, IReadOnlyList<(int Vector, EventFdHandle EventFd)> Vectors);
+    /// <param name="Kind">All of one kind.</param>
+    /// <param name="Vectors">In ascending order.</param>
+    /// <param name="Affinities">The CPUs of those that have been given some.</param>
+    public sealed record ArmVectors(VectorKind Kind, IReadOnlyList<(int Vector, EventFdHandle EventFd)> Vectors, IReadOnlyList<(int Vector, IReadOnlyList<int> Cpus)> Affinities);
 
     public sealed record MaskVectors(VectorKind Kind, int Start, int Count, bool Masked);
 

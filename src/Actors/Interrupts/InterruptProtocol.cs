@@ -56,7 +56,7 @@ public static class InterruptProtocol
 
     /// <summary>
     /// Lets interrupts of the vector be handled on these CPUs alone, so that it follows its thread or its virtual CPU; holds for later
-    /// sessions too. Refused with EOPNOTSUPP where the backend has no say in it (only <c>uio</c> has). Answers <see cref="AffinitySet"/>.
+    /// sessions too. Without it a vector follows its reactor where that is bound to a processor (<c>riser.reactor.processors</c>). Refused with EOPNOTSUPP where the backend has no say in it (only <c>uio</c> has). Answers <see cref="AffinitySet"/>.
     /// </summary>
     /// <param name="Cpus">Numbers of CPUs that this process may use, at least one of them online.</param>
     public sealed record SetAffinity(IReadOnlyList<int> Cpus) : ICommand;

@@ -53,7 +53,7 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     /// <summary>How many vectors, from <see cref="Vector"/> on, signal the one eventfd.</summary>
     public int Width { get; init; } = 1;
 
-    /// <summary>Where interrupts are handled, if somebody has said so; kept by the device from one session to the next.</summary>
+    /// <summary>Where interrupts are handled: where its reactor is bound to, or where somebody has said; null: anywhere. Kept by the device from one session to the next.</summary>
     public IReadOnlyList<int>? Affinity { get; set; }
 
     /// <summary>What a session signals. Owned by the reactor's registration.</summary>
