@@ -7,9 +7,7 @@ namespace Riser.Actors.Devices;
 /// <summary>What a device counts, written by its actor and readable from any thread.</summary>
 internal sealed class DeviceCounters(DeviceId device)
 {
-    private VectorChannel[] _channels = [];
-    private long _closedInterrupts; // of vectors that are no more
-    private long _closedMessages;
+    private Counted _counted = new([], 0, 0); // one reference: what leaves the channels is in the sums at the same moment
     private long _lockedBytes;
     private long _triggers;
     private long _restarts;
@@ -21,9 +19,23 @@ internal sealed class DeviceCounters(DeviceId device)
 
     public DevicePhase Phase { get => (DevicePhase)Volatile.Read(ref _phase); set => Volatile.Write(ref _phase, (int)value); }
 
-    public long Interrupts => Volatile.Read(ref _closedInterrupts) + Volatile.Read(ref _channels).Sum(c => c.Total);
+    public long Interrupts
+    {
+        get
+        {
+            var counted = Volatile.Read(ref _counted);
+            return counted.Interrupts + counted.Open.Sum(c => c.Total);
+        }
+    }
 
-    public long Messages => Volatile.Read(ref _closedMessages) + Volatile.Read(ref _channels).Sum(c => c.Messages);
+    public long Messages
+    {
+        get
+        {
+            var counted = Volatile.Read(ref _counted);
+            return counted.Messages + counted.Open.Sum(c => c.Messages);
+        }
+    }
 
     public long LockedBytes { get => Volatile.Read(ref _lockedBytes); set => Volatile.Write(ref _lockedBytes, value); }
 
@@ -31,13 +43,16 @@ internal sealed class DeviceCounters(DeviceId device)
 
     public long Restarts { get => Volatile.Read(ref _restarts); set => Volatile.Write(ref _restarts, value); }
 
-    public void Add(IReadOnlyList<VectorChannel> channels) => Volatile.Write(ref _channels, [.. _channels, .. channels]);
+    public void Add(IReadOnlyList<VectorChannel> channels) => Volatile.Write(ref _counted, _counted with { Open = [.. _counted.Open, .. channels] });
 
-    /// <summary>Keeps what the vectors have counted; they are about to go.</summary>
-    public void Close(IReadOnlyCollection<VectorChannel> channels)
-    {
-        Volatile.Write(ref _channels, [.. _channels.Except(channels)]);
-        Volatile.Write(ref _closedInterrupts, _closedInterrupts + channels.Sum(c => c.Total));
-        Volatile.Write(ref _closedMessages, _closedMessages + channels.Sum(c => c.Messages));
-    }
+    /// <summary>Keeps what the vectors have counted; they count no more and are about to go.</summary>
+    public void Close(IReadOnlyCollection<VectorChannel> channels) => Volatile.Write(ref _counted, new(
+        [.. _counted.Open.Except(channels)],
+        _counted.Interrupts + channels.Sum(c => c.Total),
+        _counted.Messages + channels.Sum(c => c.Messages)));
+
+    /// <param name="Open">Vectors that are there.</param>
+    /// <param name="Interrupts">Of vectors that are no more.</param>
+    /// <param name="Messages">The same.</param>
+    private sealed record Counted(VectorChannel[] Open, long Interrupts, long Messages);
 }
