@@ -79,4 +79,24 @@ public sealed class SuiteSpecs
             File.Delete(file);
         }
     }
+
+    [Fact]
+    public async Task Suite_measures_each_node_in_a_process_of_its_own()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            var suite = await SuiteProcess.RunAsync(s_asItIs, "--quick", "--filter", "scale", "--json", file);
+
+            Assert.True(suite.Status == 0, suite.Errors);
+            using var report = JsonDocument.Parse(await File.ReadAllTextAsync(file));
+            var residents = report.RootElement.GetProperty("rows").EnumerateArray().Where(row => row.GetProperty("variant").GetString()!.EndsWith("resident", StringComparison.Ordinal)).ToList();
+            Assert.Equal(3, residents.Count);
+            Assert.All(residents, row => Assert.True(row.GetProperty("measured").GetProperty("p50").GetDouble() > 0)); // beside another node one was below 0
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
 }

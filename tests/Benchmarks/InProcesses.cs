@@ -29,7 +29,7 @@ internal sealed class InProcesses(IPartedBenchmark inside) : IBenchmark
         try
         {
             using var process = Process.Start(new ProcessStartInfo(
-                Environment.ProcessPath!,
+                "dotnet",
                 [Path.Combine(AppContext.BaseDirectory, "Riser.Benchmarks.dll"), "--filter", Name, Option, $"{part}", "--json", report, .. scope.IsQuick ? ["--quick"] : Array.Empty<string>()])
             {
                 UseShellExecute = false,

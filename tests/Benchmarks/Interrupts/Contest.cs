@@ -12,7 +12,8 @@ internal static class Contest
         using var never = new ManualResetEvent(initialState: false);
         all = [.. all.Where(r => !load.OneCore || !r.NeedsTwoCores)];
         var turns = all.ToDictionary(r => r, _ => new List<Turn>());
-        for (int turn = -WarmUp; turn < scope.Turns; turn++)
+        int count = scope.Turns * (scope.IsQuick ? 1 : load.Longer);
+        for (int turn = -WarmUp; turn < count; turn++)
         {
             // Each begins in its turn, so that nobody has always the same predecessor.
             for (int i = 0; i < all.Count; i++)
@@ -27,8 +28,8 @@ internal static class Contest
             }
         }
 
-        if (all.FirstOrDefault(r => turns[r].Count < scope.Turns) is { } absent)
-            throw new RefusalException($"{absent.Variant}, {load.Regime}: it has taken {turns[absent].Count} of {scope.Turns} turns.");
+        if (all.FirstOrDefault(r => turns[r].Count < count) is { } absent)
+            throw new RefusalException($"{absent.Variant}, {load.Regime}: it has taken {turns[absent].Count} of {count} turns.");
         var floor = Sum(turns[all[0]], nsPerUnit);
         return [.. all.Select(r => Describe(benchmark, unit, r, load, Sum(turns[r], nsPerUnit), floor, Bytes(turns[r])))];
     }

@@ -20,6 +20,9 @@ internal sealed record Load(string Regime, bool OneCore, long Rounds, long GapNs
     /// </summary>
     public bool IsWhole { get; init; }
 
+    /// <summary>How many times as many turns as usual: a wake-up on another processor takes now this long and now that, for seconds at a time.</summary>
+    public int Longer { get; init; } = 1;
+
     /// <summary>How long the producer waits for the handlers of a round before the suite refuses to report.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(20);
 }
