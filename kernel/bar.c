@@ -4,6 +4,7 @@
  *
  * A mapped page is put in by a fault and taken out by upu_bar_zap(); a fault on a BAR that cannot
  * be reached (memory decoding off, D3, reset, revoked) is SIGBUS. bar_lock keeps the two apart.
+ * The user may ask to be spared the last of these: then a page of ones stands in for the device.
  */
 #include <linux/io.h>
 #include <linux/module.h>
@@ -105,6 +106,22 @@ int upu_bar_open(struct upu_session *session)
 		if (bar->ranges)
 			bar->flags |= UPU_BAR_MMAP;
 	}
+	return 0;
+}
+
+/* From now on the end of the session does not cost the user his process. */
+int upu_bar_spare(struct upu_session *session)
+{
+	struct page *page;
+
+	if (READ_ONCE(session->ones))
+		return 0;
+	page = alloc_page(GFP_KERNEL_ACCOUNT);
+	if (!page)
+		return -ENOMEM;
+	memset(page_address(page), 0xff, PAGE_SIZE);
+	if (cmpxchg(&session->ones, NULL, page))
+		__free_page(page);
 	return 0;
 }
 
@@ -374,7 +391,11 @@ static vm_fault_t upu_bar_fault(struct vm_fault *vmf)
 	pfn = (pci_resource_start(session->udev->pdev, index) >> PAGE_SHIFT) + base;
 
 	down_read(&session->bar_lock);
-	if (upu_bar_reachable(session)) {
+	if (session->dead && READ_ONCE(session->ones)) {
+		/* The session, and so its page, stays while a mapping of its file does. */
+		ret = vmf_insert_pfn_prot(vma, vmf->address & PAGE_MASK, page_to_pfn(session->ones),
+					  vm_get_page_prot(vma->vm_flags));
+	} else if (upu_bar_reachable(session)) {
 		/* The page that was asked for decides; the others are a favour. */
 		ret = vmf_insert_pfn(vma, vmf->address & PAGE_MASK,
 				     pfn + ((vmf->address - vma->vm_start) >> PAGE_SHIFT));

@@ -150,6 +150,8 @@ static void upu_session_free(struct kref *ref)
 	struct upu_session *session = container_of(ref, struct upu_session, ref);
 
 	upu_dma_free(session);
+	if (session->ones)
+		__free_page(session->ones);
 	kfree(session->pristine);
 	kvfree(session->config);
 	put_device(&session->udev->dev);

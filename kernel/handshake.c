@@ -84,7 +84,8 @@ int upu_set_eventfd(struct upu_session *session, enum upu_eventfd which, void __
 	unsigned long flags;
 	int ret;
 
-	ret = upu_copy_in(&arg, user, sizeof(arg), 0);
+	ret = upu_copy_in(&arg, user, sizeof(arg),
+			  which == UPU_EVENTFD_REQ ? UPU_REQ_SPARE_BARS : 0);
 	if (ret)
 		return ret;
 	if (arg.reserved || arg.fd < -1)
@@ -93,6 +94,11 @@ int upu_set_eventfd(struct upu_session *session, enum upu_eventfd which, void __
 		ctx = eventfd_ctx_fdget(arg.fd);
 		if (IS_ERR(ctx))
 			return PTR_ERR(ctx);
+	}
+	if (arg.flags & UPU_REQ_SPARE_BARS) {
+		ret = upu_bar_spare(session);
+		if (ret)
+			goto out;
 	}
 	spin_lock_irqsave(&session->event_lock, flags);
 	/* Under @event_lock: what the end of the session has emptied stays empty. */
@@ -104,6 +110,7 @@ int upu_set_eventfd(struct upu_session *session, enum upu_eventfd which, void __
 			upu_eventfd_add(session->events.eventfd[which]);
 	}
 	spin_unlock_irqrestore(&session->event_lock, flags);
+out:
 	if (ctx)
 		eventfd_ctx_put(ctx);
 	return ret;

@@ -85,6 +85,7 @@ struct upu_bar_state {
 };
 
 int upu_bar_open(struct upu_session *session);
+int upu_bar_spare(struct upu_session *session);
 void upu_bar_close(struct upu_session *session);
 void upu_bar_zap(struct upu_session *session);
 bool upu_bar_reachable(struct upu_session *session);
@@ -342,6 +343,7 @@ struct upu_session {
 	spinlock_t event_lock;
 	struct upu_events events;
 	struct pci_saved_state *pristine;
+	struct page *ones;		/* what BARs read after the end, if asked; or NULL */
 	bool enabled;			/* pci_enable_device() */
 };
 

@@ -419,6 +419,39 @@ TEST(control_descriptors_control_only)
 	close(device_open("EDU"));
 }
 
+TEST(revoke_spares_a_process_that_asks)
+{
+	int fd = device_open("EDU"), control = device_try("EDU", UPU_O_CONTROL), request = event();
+	volatile uint32_t *bar = bar_map(fd, 0, 0, 2 * PAGE);
+	struct upu_set_eventfd set = { .argsz = sizeof(set), .flags = UPU_REQ_SPARE_BARS,
+				       .fd = request };
+	int i;
+
+	ERRNO(ioctl(fd, UPU_SET_ERR_EVENTFD, &set), EINVAL);
+	OK(ioctl(fd, UPU_SET_REQ_EVENTFD, &set));
+	OK(ioctl(fd, UPU_SET_REQ_EVENTFD, &set));
+	EQUAL(bar[0], 0x010000ed);
+	/* Out of reach for a while is another matter. */
+	config_write(fd, 4, 2, 0);
+	CHECK(is_bus_error(bar));
+	config_write(fd, 4, 2, 2);
+	EQUAL(bar[0], 0x010000ed);
+
+	CHECK(control >= 0);
+	OK(plain(control, UPU_REVOKE));
+	CHECK(event_wait(request, 1000));
+	for (i = 0; i < 2; i++) {
+		EQUAL(bar[i * PAGE / 4], ~0u);
+		bar[i * PAGE / 4 + 1] = 0x12345678;
+	}
+
+	/* Nothing of it reached the device, which is another's by now. */
+	fd = device_open("EDU");
+	EQUAL(window_read(fd, 0, 0, 4), 0x010000ed);
+	CHECK(window_read(fd, 0, 4, 4) != (uint32_t)~0x12345678);
+	CHECK(bar[0] == ~0u);
+}
+
 TEST(revoke_takes_everything)
 {
 	int fd = device_open("EDU"), control, other, fired = event();

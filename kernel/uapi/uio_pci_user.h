@@ -437,19 +437,27 @@ struct upu_affinity {
 
 /* ---------------------------------------------------------------------------------------- */
 
+/* struct upu_set_eventfd.flags, of UPU_SET_REQ_EVENTFD alone */
+#define UPU_REQ_SPARE_BARS	(1 << 0)	/* BARs taken away read all ones: no SIGBUS */
+
 /**
  * struct upu_set_eventfd - argument of UPU_SET_ERR_EVENTFD, UPU_SET_REQ_EVENTFD and
  *	UPU_SET_INVALIDATION_EVENTFD
  * @argsz: sizeof(struct upu_set_eventfd)
- * @flags: must be 0
+ * @flags: UPU_REQ_SPARE_BARS or 0
  * @fd: an eventfd, or -1 for none
  * @reserved: must be 0
  *
  * ERR is signalled when an error step (AER) is queued for UPU_GET_EVENT, REQ when a removal or a
  * suspend is, INVALIDATION when a record is queued for UPU_GET_INVALIDATIONS. What is waiting
- * already when the eventfd is set is signalled at once.
+ * already when the eventfd is set is signalled at once. REQ is signalled as well when the device is
+ * taken away for good, by REVOKE or by its removal; from then on every call is ENODEV.
  *
- * Errors: EBADF, EFAULT, EINVAL (not an eventfd), ENODEV.
+ * A BAR that is mapped when the device is taken away is SIGBUS from then on. A process that has
+ * more than this device to lose sets UPU_REQ_SPARE_BARS: then the pages of its BARs read all ones,
+ * as a device that is not there does, and what is written to them reaches nobody. It stays set.
+ *
+ * Errors: EBADF, EFAULT, EINVAL (not an eventfd), ENODEV, ENOMEM.
  */
 struct upu_set_eventfd {
 	__u32 argsz;

@@ -95,7 +95,7 @@ internal static class Lab
         return output;
     }
 
-    private static Process Launch(string program, IEnumerable<string> arguments) => Process.Start(new ProcessStartInfo(program, arguments)
+    public static Process Launch(string program, IEnumerable<string> arguments) => Process.Start(new ProcessStartInfo(program, arguments)
     {
         UseShellExecute = false,
         RedirectStandardInput = true,

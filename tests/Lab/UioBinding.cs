@@ -1,7 +1,10 @@
+using System.Runtime.InteropServices;
+using Riser.Actors.Interop;
+
 namespace Riser.Lab.Specs;
 
 /// <summary>A device of the lab in the hands of another driver, and of vfio-pci again at the end. The module is loaded at its first use.</summary>
-internal sealed class UioBinding : IDisposable
+internal sealed partial class UioBinding : IDisposable
 {
     private const string Module = "uio_pci_user";
 
@@ -22,5 +25,20 @@ internal sealed class UioBinding : IDisposable
         return this;
     }
 
+    /// <summary>As an administrator takes a device back from its user.</summary>
+    public unsafe void Revoke()
+    {
+        const int Control = 3; // UPU_O_CONTROL
+        const uint UPU_REVOKE = (0xB7 << 8) + 15;
+
+        using var file = new FileDescriptor(open(Node, Control));
+        Assert.False(file.IsInvalid, $"{Node}: {LibC.LastErrno}");
+        var plain = new upu_plain { argsz = (uint)sizeof(upu_plain) };
+        Assert.Equal(0, LibC.ioctl(file, UPU_REVOKE, &plain));
+    }
+
     public void Dispose() => Lab.Bind(Address, "vfio-pci");
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
 }

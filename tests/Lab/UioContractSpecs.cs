@@ -3,8 +3,8 @@ using Riser.Actors.Specs.Backends;
 
 namespace Riser.Lab.Specs;
 
-/// <summary>The contract of every backend, on devices of the lab through uio_pci_user.</summary>
-public abstract class UioFixture(string name) : BackendFixture
+/// <summary>The contract of every backend, on devices of the lab through uio_pci_user, or another driver of the backend.</summary>
+public abstract class UioFixture(string name, string driver = "uio_pci_user") : BackendFixture
 {
     private UioBinding? _binding; // from the first use of the backend on
     private IPciBackend? _backend;
@@ -13,7 +13,7 @@ public abstract class UioFixture(string name) : BackendFixture
     {
         get
         {
-            _binding ??= new(name);
+            _binding ??= new(name, driver);
             return _backend ??= Lab.UioBackend();
         }
     }

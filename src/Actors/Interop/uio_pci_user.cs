@@ -57,6 +57,8 @@ internal static partial class LibC
 
     public const int UPU_IRQ_FD_NONE = -1;
 
+    public const uint UPU_REQ_SPARE_BARS = 1 << 0;
+
     public const uint UPU_EVENT_ERROR = 1;
     public const uint UPU_EVENT_MMIO_ENABLED = 2;
     public const uint UPU_EVENT_SLOT_RESET = 3;

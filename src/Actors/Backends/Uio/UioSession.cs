@@ -37,6 +37,8 @@ internal sealed class UioSession : IPciSession
         var kinds = UioVectors.Discover(info);
         _vectors = new(device, _config, kinds, settings.VectorsAhead);
         _space = new(device, _config, UioAddressSpace.Describe(info, reserved), settings.CheckMemlock ? Memlock.Now : null);
+        // A driver that reads a register of a device that was just taken away reads all ones, and the process lives on.
+        device.SetEventFd(LibC.UPU_SET_REQ_EVENTFD, eventFd: -1, LibC.UPU_REQ_SPARE_BARS);
         _bars = new(device, _config, address, Windows(device));
         try
         {
