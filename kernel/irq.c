@@ -655,12 +655,29 @@ static int upu_affinity_in(struct upu_affinity *arg, void __user *user)
 	return 0;
 }
 
+/* The mask of a user, who may not name a CPU that the machine cannot have. */
+static int upu_affinity_mask(const struct upu_affinity *arg, struct cpumask *mask)
+{
+	size_t size = min_t(size_t, arg->mask_size, cpumask_size()), bits = size * BITS_PER_BYTE;
+	int ret;
+
+	if (copy_from_user(cpumask_bits(mask), u64_to_user_ptr(arg->mask), size))
+		return -EFAULT;
+	ret = check_zeroed_user(u64_to_user_ptr(arg->mask + size), arg->mask_size - size);
+	if (ret < 0)
+		return ret;
+	if (!ret || find_next_bit(cpumask_bits(mask), bits, nr_cpu_ids) < bits ||
+	    !cpumask_subset(mask, cpu_possible_mask))
+		return -EINVAL;
+	/* None at all is none that is online. */
+	return cpumask_intersects(mask, cpu_online_mask) ? 0 : -EINVAL;
+}
+
 int upu_set_affinity(struct upu_session *session, void __user *user)
 {
 	struct upu_affinity arg;
 	struct upu_vector *v;
 	cpumask_var_t mask;
-	size_t size;
 	int ret;
 
 	ret = upu_affinity_in(&arg, user);
@@ -668,14 +685,10 @@ int upu_set_affinity(struct upu_session *session, void __user *user)
 		return ret;
 	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
 		return -ENOMEM;
-	size = min_t(size_t, arg.mask_size, cpumask_size());
-	if (copy_from_user(cpumask_bits(mask), u64_to_user_ptr(arg.mask), size)) {
-		ret = -EFAULT;
-	} else if (cpumask_empty(mask) || !cpumask_intersects(mask, cpu_online_mask)) {
-		ret = -EINVAL;
-	} else if (!cpumask_subset(mask, current->cpus_ptr)) {
+	ret = upu_affinity_mask(&arg, mask);
+	if (!ret && !cpumask_subset(mask, current->cpus_ptr))
 		ret = -EPERM;
-	} else {
+	if (!ret) {
 		mutex_lock(&session->udev->lock);
 		v = upu_vector_at(session, arg.vector);
 		ret = IS_ERR(v) ? PTR_ERR(v) : irq_set_affinity(v->virq, mask);

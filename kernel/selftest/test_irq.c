@@ -462,6 +462,26 @@ static int affinity(int fd, unsigned long call, unsigned int vector, uint64_t *m
 	return ret;
 }
 
+/* A CPU that the machine cannot have is refused, wherever in the mask it stands, and changes nothing. */
+static void expect_no_such_cpu(int fd, unsigned int vector)
+{
+	unsigned int bits[] = { sysconf(_SC_NPROCESSORS_CONF), 63, 64, 127, 4000, PAGE * 8 - 1 };
+	static uint64_t wide[PAGE / 8];
+	struct upu_affinity arg = { .argsz = sizeof(arg), .vector = vector,
+				    .mask_size = sizeof(wide), .mask = (uintptr_t)wide };
+	uint64_t mask = 0;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bits) / sizeof(*bits); i++) {
+		memset(wide, 0, sizeof(wide));
+		wide[0] = 2;
+		wide[bits[i] / 64] |= 1ull << bits[i] % 64;
+		ERRNO(ioctl(fd, UPU_SET_AFFINITY, &arg), EINVAL);
+	}
+	OK(affinity(fd, UPU_GET_AFFINITY, vector, &mask));
+	EQUAL(mask, 1);
+}
+
 TEST(affinity_is_set_and_read)
 {
 	int fd = device_open("NVME"), fds[2] = { event(), event() };
@@ -482,6 +502,7 @@ TEST(affinity_is_set_and_read)
 	mask = 0;
 	OK(affinity(fd, UPU_GET_AFFINITY, 1, &mask));
 	EQUAL(mask, 1);
+	expect_no_such_cpu(fd, 1);
 	ERRNO(affinity(fd, UPU_GET_AFFINITY, 2, &mask), ENXIO);
 	mask = 0;
 	ERRNO(affinity(fd, UPU_SET_AFFINITY, 1, &mask), EINVAL);

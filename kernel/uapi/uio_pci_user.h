@@ -421,8 +421,8 @@ struct upu_set_irqs {
  * The mask holds until it is set again or the vector is disarmed. It must be made of CPUs that the
  * calling thread may run on.
  *
- * Errors: E2BIG, EFAULT, EINVAL (empty, no CPU of it online, or too short on GET), EIO, ENODEV,
- * ENXIO, EPERM.
+ * Errors: E2BIG, EFAULT, EINVAL (empty, no CPU of it online, one that the machine cannot have, or
+ * too short on GET), EIO, ENODEV, ENXIO, EPERM.
  */
 struct upu_affinity {
 	__u32 argsz;

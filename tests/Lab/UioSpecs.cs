@@ -161,6 +161,8 @@ public sealed class UioSpecs
         string irq = File.ReadLines("/proc/interrupts").Single(l => l.Contains($"uio_pci_user[{binding.Address}] 0")).Split(':')[0].Trim();
         Assert.Equal("0", File.ReadAllText($"/proc/irq/{irq}/smp_affinity_list").Trim());
         Assert.Equal(Errno.EINVAL, Refused(() => session.SetAffinity(VectorKind.MsiX, 0, [4000])));
+        var refused = Assert.Throws<PciException>(() => session.SetAffinity(VectorKind.MsiX, 0, [0, 63, 4000]));
+        Assert.Equal((Errno.EINVAL, "The machine has no CPU 63, 4000"), (refused.Errno, refused.Why));
         Assert.Equal(Errno.EINVAL, Refused(() => session.SetAffinity(VectorKind.MsiX, 1, [0]))); // not armed
         session.Trigger(VectorKind.MsiX, 0, 1);
         Assert.Equal(1, eventFd.Read());

@@ -65,10 +65,10 @@ public interface IPciSession : IDisposable
     /// <summary>Lets interrupts of one armed vector be handled on these CPUs alone, until it is set again or the vector is disarmed.</summary>
     /// <param name="kind">The kind that is armed.</param>
     /// <param name="vector">The vector.</param>
-    /// <param name="cpus">Numbers of CPUs, at least one of them online, all allowed to the calling thread.</param>
+    /// <param name="cpus">Numbers of CPUs that the machine has, at least one of them online, all allowed to the calling thread.</param>
     /// <exception cref="PciException">
-    /// EOPNOTSUPP: the backend has no say in it; EINVAL: the vector is not armed, or none of the CPUs is online; EPERM: a CPU is not the
-    /// caller's to use; EIO: the interrupt controller cannot.
+    /// EOPNOTSUPP: the backend has no say in it; EINVAL: the vector is not armed, the machine has no such CPU, or none of them is online;
+    /// EPERM: a CPU is not the caller's to use; EIO: the interrupt controller cannot.
     /// </exception>
     void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus) => throw new PciException(
         Errno.EOPNOTSUPP,

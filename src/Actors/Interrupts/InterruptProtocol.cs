@@ -58,7 +58,7 @@ public static class InterruptProtocol
     /// Lets interrupts of the vector be handled on these CPUs alone, so that it follows its thread or its virtual CPU; holds for later
     /// sessions too. Without it a vector follows its reactor where that is bound to a processor (<c>riser.reactor.processors</c>). Refused with EOPNOTSUPP where the backend has no say in it (only <c>uio</c> has). Answers <see cref="AffinitySet"/>.
     /// </summary>
-    /// <param name="Cpus">Numbers of CPUs that this process may use, at least one of them online.</param>
+    /// <param name="Cpus">Numbers of CPUs that this process may use, at least one of them online; one that the machine has not is refused (EINVAL).</param>
     public sealed record SetAffinity(IReadOnlyList<int> Cpus) : ICommand;
 
     /// <summary>Answers <see cref="Description"/>, after everything that was signalled has been counted.</summary>

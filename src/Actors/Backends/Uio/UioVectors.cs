@@ -99,18 +99,27 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
             }
             catch (PciException refused) when (refused.Failure is null)
             {
-                throw Explained(refused, string.Join(", ", cpus));
+                throw Explained(refused, cpus);
             }
         }
     }
 
-    private static PciException Explained(PciException refused, string cpus) => refused.Errno switch
+    private static PciException Explained(PciException refused, IReadOnlyList<int> wanted)
     {
-        Errno.EPERM => new(refused.Errno, $"Not all of the CPUs {cpus} are this thread's to use", "Name CPUs of the process's own mask (taskset, cgroup cpuset).", inner: refused),
-        Errno.EINVAL => new(refused.Errno, $"None of the CPUs {cpus} is online", "Name one that is (/sys/devices/system/cpu/online).", inner: refused),
-        Errno.EIO => new(refused.Errno, $"The interrupt controller cannot send the vector to the CPUs {cpus}", "Leave it where it is.", inner: refused),
-        _ => refused,
-    };
+        string cpus = string.Join(", ", wanted);
+        return refused.Errno switch
+        {
+            Errno.EPERM => new(refused.Errno, $"Not all of the CPUs {cpus} are this thread's to use", "Name CPUs of the process's own mask (taskset, cgroup cpuset).", inner: refused),
+            Errno.EINVAL when CpuList.Impossible(wanted) is { Count: > 0 } none => new(
+                refused.Errno,
+                $"The machine has no CPU {string.Join(", ", none)}",
+                "Name CPUs that it has (/sys/devices/system/cpu/possible).",
+                inner: refused),
+            Errno.EINVAL => new(refused.Errno, $"None of the CPUs {cpus} is online", "Name one that is (/sys/devices/system/cpu/online).", inner: refused),
+            Errno.EIO => new(refused.Errno, $"The interrupt controller cannot send the vector to the CPUs {cpus}", "Leave it where it is.", inner: refused),
+            _ => refused,
+        };
+    }
 
     private void Each(VectorKind kind, int start, int count, uint action)
     {

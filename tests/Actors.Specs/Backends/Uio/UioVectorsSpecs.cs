@@ -127,6 +127,16 @@ public sealed class UioVectorsSpecs : IDisposable
         Assert.NotEmpty(refused.Fix);
     }
 
+    [Fact]
+    public void Affinity_that_is_refused_names_the_cpus_that_the_machine_does_not_have()
+    {
+        var vectors = Device();
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds);
+        _kernel.AffinityFails = Errno.EINVAL;
+
+        Assert.Equal("The machine has no CPU 8190, 8191", Assert.Throws<PciException>(() => vectors.SetAffinity(VectorKind.MsiX, 0, [0, 8190, 8191])).Why);
+    }
+
     [Theory]
     [InlineData(new int[0])]
     [InlineData(new[] { -1 })]
