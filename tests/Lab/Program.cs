@@ -4,7 +4,10 @@ using Riser.Actors.Specs.Backends;
 
 namespace Riser.Lab.Specs;
 
-/// <summary>The other process of a spec: <c>hold DEVICE</c>, <c>open DEVICE</c> or <c>map DEVICE BYTES</c>. What it has to say is one line.</summary>
+/// <summary>
+/// The other process of a spec: <c>hold DEVICE</c>, <c>open DEVICE</c>, <c>map DEVICE BYTES</c> or <c>interrupt DEVICE</c> (an edu). What it
+/// has to say is one line.
+/// </summary>
 internal static class Program
 {
     private static int Main(string[] arguments)
@@ -18,6 +21,7 @@ internal static class Program
             {
                 case "hold": Hold(session); break;
                 case "map": Map(session, ulong.Parse(arguments[2])); break;
+                case "interrupt": Interrupt(session); break;
                 default: break;
             }
 
@@ -47,5 +51,21 @@ internal static class Program
     {
         using var memory = new TestMemory(bytes);
         session.Map([memory.At(0x100000)]);
+    }
+
+    // INTx of an edu, ten times, by its registers alone.
+    private static void Interrupt(IPciSession session)
+    {
+        using var eventFd = EventFdHandle.Create();
+        session.Arm(VectorKind.IntX, 0, [eventFd]);
+        for (int i = 0; i < 10; i++)
+        {
+            session.Bar(0).Write32(0x60, 1);
+            Assert.Equal(1, Lab.Count(eventFd));
+            session.Bar(0).Write32(0x64, 1);
+            session.Mask(VectorKind.IntX, 0, masked: false);
+        }
+        Assert.Equal(0, eventFd.Read());
+        session.Disarm(VectorKind.IntX);
     }
 }

@@ -44,7 +44,9 @@ internal sealed class UioObstacles(PciSysfs sysfs, UioSettings settings)
         if (PlainNode(address) is not { } node)
             return new(Errno.ENODEV, $"uio_pci_generic has {address} and shows no UIO device of it", "Bind it again; the kernel's log may say why.");
         string folder = sysfs.PathOf(address);
-        string[] files = [node, Path.Combine(folder, "config"), .. Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "resource?") : []];
+        string resource = Path.Combine(folder, "resource");
+        var bars = PciObstacles.Exists(resource) ? PlainWindows.Resources(File.ReadAllLines(resource)) : [];
+        string[] files = [node, Path.Combine(folder, "config"), .. bars.Select(b => $"{resource}{b.Index}")];
         string[] closed = [.. files.Where(f => PciObstacles.Exists(f) && !PciObstacles.CanUse(f))];
         return closed.Length == 0 ? null : new(
             Errno.EACCES,
