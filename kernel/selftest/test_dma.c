@@ -21,8 +21,8 @@ static int edu_open(void)
 	return fd;
 }
 
-/* Exactly one record, of this mapping; the mapping is gone, its memory given back. */
-static void expect_invalidation(int fd, uint64_t iova, uint64_t size, void *vaddr, uint32_t cause,
+/* Exactly one record, of this mapping; the mapping is gone. */
+static void expect_record(int fd, uint64_t iova, uint64_t size, void *vaddr, uint32_t cause,
 				int within_ms)
 {
 	struct upu_invalidation records[8];
@@ -43,10 +43,24 @@ static void expect_invalidation(int fd, uint64_t iova, uint64_t size, void *vadd
 	EQUAL(records[0].cause, cause);
 	EQUAL(records[0].flags, 0);
 	ERRNO(dma_unmap(fd, iova, size), ENOENT);
+}
+
+/* No mapping is left, and their memory has been given back. */
+static void expect_given_back(int fd)
+{
+	int waited;
+
 	for (waited = 0; waited < 1000 && device_info(fd).pinned; waited += 5)
 		sleep_ms(5);
 	EQUAL(device_info(fd).pinned, 0);
 	EQUAL(device_info(fd).dma_count, 0);
+}
+
+static void expect_invalidation(int fd, uint64_t iova, uint64_t size, void *vaddr, uint32_t cause,
+				int within_ms)
+{
+	expect_record(fd, iova, size, vaddr, cause, within_ms);
+	expect_given_back(fd);
 }
 
 static void expect_alive(int fd, uint64_t iova, char *memory)
@@ -299,43 +313,96 @@ TEST(dma_of_huge_pages)
 /* ---- invalidation ---- */
 
 /*
- * After the event the device still tries, with poison; a canary is put where the freed memory might
- * go. Neither the mapping nor the poison may be there.
+ * What has become of a mapping, asked of the device. Before the event its memory is full of bait; after
+ * it the device still tries to fetch some, and to leave poison there. The pages stay pinned, bait and
+ * all, for as long as it can reach them, so that what it fetches tells; poison would be in what the
+ * user has there now, or in a canary, which is where freed pages go.
  */
-static void poison(int fd, uint64_t iova)
-{
-	char *canaries = memory(64 * PAGE);
-	unsigned int i;
+#define OWN		0x4000000ull	/* a page that stays mapped */
+#define BAIT		0xa7
+#define POISON		0x66
+#define FEATHER		0x5a
+#define PROBE		256
+#define CANARIES	64		/* pages */
 
-	memset(canaries, 0x5a, 64 * PAGE);
-	edu_dma(fd, iova, 256, 1);
-	for (i = 0; i < 64 * PAGE; i++)
-		if (canaries[i] != 0x5a)
-			FAIL("the canary is dead");
-	munmap(canaries, 64 * PAGE);
+static void expect_no(const char *at, size_t size, uint8_t what, const char *why)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if ((uint8_t)at[i] == what)
+			FAIL("%s, byte %zu of %zu", why, i, size);
+}
+
+/* Returns the page that stays mapped. The device does get the bait as long as nothing has happened. */
+static char *lay_bait(int fd, char *at, size_t size, uint64_t iova)
+{
+	char *own = memory(PAGE);
+
+	memset(at, BAIT, size);
+	OK(dma_map(fd, own, PAGE, OWN));
+	edu_dma(fd, iova + size - PROBE, PROBE, 0);
+	edu_dma(fd, OWN, PROBE, 1);
+	EQUAL((uint8_t)own[0], BAIT);
+	EQUAL((uint8_t)own[PROBE - 1], BAIT);
+	memset(own, 0, PAGE);
+	edu_dma(fd, OWN, PROBE, 0);
+	return own;
+}
+
+/* @now: what the user has of it after the event, @size bytes, or NULL. Unmaps @own. */
+static void expect_out_of_reach(int fd, char *own, uint64_t iova, const char *now, size_t size)
+{
+	char *canaries;
+
+	edu_dma(fd, iova, PROBE, 0);
+	edu_dma(fd, OWN, PROBE, 1);
+	expect_no(own, PROBE, BAIT, "the device has fetched what is gone");
+
+	memset(own, POISON, PAGE);
+	edu_dma(fd, OWN, PROBE, 0);
+	canaries = memory(CANARIES * PAGE);
+	memset(canaries, FEATHER, CANARIES * PAGE);
+	edu_dma(fd, iova, PROBE, 1);
+	expect_no(canaries, CANARIES * PAGE, POISON, "a canary is dead");
+	if (now)
+		expect_no(now, size, POISON, "the device has written to what is the user's alone");
+	munmap(canaries, CANARIES * PAGE);
+	EQUAL(dma_unmap(fd, OWN, PAGE), PAGE);
+	munmap(own, PAGE);
 }
 
 TEST(munmap_unmaps_before_it_returns)
 {
 	int fd = edu_open(), told = event();
-	char *page = memory(4 * PAGE);
+	char *page = memory(4 * PAGE), *own;
 
 	OK(set_eventfd(fd, UPU_SET_INVALIDATION_EVENTFD, told));
 	OK(dma_map(fd, page, 4 * PAGE, IOVA));
+	own = lay_bait(fd, page, 4 * PAGE, IOVA);
 	munmap(page, 4 * PAGE);
 	EQUAL(event_count(told), 1);
-	expect_invalidation(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
-	poison(fd, IOVA);
+	expect_record(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+	expect_out_of_reach(fd, own, IOVA, NULL, 0);
+	expect_given_back(fd);
 }
 
 TEST(munmap_of_a_part_unmaps_the_whole)
 {
-	int fd = edu_open();
-	char *page = memory(4 * PAGE);
+	int fd = edu_open(), i;
 
-	OK(dma_map(fd, page, 4 * PAGE, IOVA));
-	munmap(page + 2 * PAGE, PAGE);
-	expect_invalidation(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+	for (i = 0; i < 2; i++) {
+		char *page = memory(4 * PAGE), *own;
+
+		OK(dma_map(fd, page, 4 * PAGE, IOVA));
+		own = lay_bait(fd, page, 4 * PAGE, IOVA);
+		munmap(page + 2 * PAGE, PAGE);
+		expect_record(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+		/* The part, and what the user still has. */
+		expect_out_of_reach(fd, own, i ? IOVA : IOVA + 2 * PAGE, page, 2 * PAGE);
+		expect_given_back(fd);
+		munmap(page, 4 * PAGE);
+	}
 }
 
 TEST(munmap_spares_the_neighbours)
@@ -358,44 +425,55 @@ TEST(munmap_spares_the_neighbours)
 TEST(mremap_unmaps_before_it_returns)
 {
 	int fd = edu_open();
-	char *page = memory(4 * PAGE), *moved;
+	char *page = memory(4 * PAGE), *moved, *own;
 	char *target = mmap(NULL, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	OK(dma_map(fd, page, 4 * PAGE, IOVA));
+	own = lay_bait(fd, page, 4 * PAGE, IOVA);
 	moved = mremap(page, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
 	CHECK(moved == target);
-	expect_invalidation(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+	expect_record(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+	expect_out_of_reach(fd, own, IOVA, moved, 4 * PAGE);	/* the same pages, elsewhere */
+	expect_given_back(fd);
+
 	OK(dma_map(fd, moved, 4 * PAGE, IOVA));
+	own = lay_bait(fd, moved, 4 * PAGE, IOVA);
 	CHECK(mremap(moved, 4 * PAGE, 2 * PAGE, 0) == moved);
-	expect_invalidation(fd, IOVA, 4 * PAGE, moved, UPU_CAUSE_UNMAPPED, 0);
+	expect_record(fd, IOVA, 4 * PAGE, moved, UPU_CAUSE_UNMAPPED, 0);
+	expect_out_of_reach(fd, own, IOVA + 3 * PAGE, moved, 2 * PAGE);
+	expect_given_back(fd);
 }
 
 TEST(map_fixed_unmaps_before_it_returns)
 {
 	int fd = edu_open();
-	char *page = memory(2 * PAGE);
+	char *page = memory(2 * PAGE), *own;
 
 	OK(dma_map(fd, page, 2 * PAGE, IOVA));
-	strcpy(page, "poison");
-	edu_dma(fd, IOVA, 64, 0);
+	own = lay_bait(fd, page, 2 * PAGE, IOVA);
 	CHECK(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
 		   -1, 0) == page);
-	strcpy(page, "canary");
-	edu_dma(fd, IOVA, 64, 1);
-	CHECK(!strcmp(page, "canary"));
-	expect_invalidation(fd, IOVA, 2 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+	strcpy(page, "mine");
+	expect_record(fd, IOVA, 2 * PAGE, page, UPU_CAUSE_UNMAPPED, 0);
+	expect_out_of_reach(fd, own, IOVA, page, 2 * PAGE);
+	expect_given_back(fd);
+	CHECK(!strcmp(page, "mine"));
 }
 
 TEST(dontneed_unmaps_soon)
 {
 	int fd = edu_open(), i;
-	char *page = memory(4 * PAGE);
+	char *page = memory(4 * PAGE), *own;
 
 	for (i = 0; i < 20; i++) {
 		memset(page, 1, 4 * PAGE);
 		OK(dma_map(fd, page, 4 * PAGE, IOVA));
+		own = i ? NULL : lay_bait(fd, page, 4 * PAGE, IOVA);
 		madvise(page + PAGE, PAGE, MADV_DONTNEED);
-		expect_invalidation(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_DROPPED, 1000);
+		expect_record(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_DROPPED, 1000);
+		if (own)
+			expect_out_of_reach(fd, own, IOVA + PAGE, page, 4 * PAGE);
+		expect_given_back(fd);
 	}
 }
 
@@ -417,9 +495,10 @@ TEST(truncation_unmaps_soon)
 	pid_t child;
 
 	for (i = 0; i < 10; i++) {
-		char *page = file_memory(&file, 4 * PAGE);
+		char *page = file_memory(&file, 4 * PAGE), *own;
 
 		OK(dma_map(fd, page, 4 * PAGE, IOVA));
+		own = i < 2 ? lay_bait(fd, page, 4 * PAGE, IOVA) : NULL;
 		if (i & 1) {			/* another process does it */
 			child = fork();
 			if (!child)
@@ -428,7 +507,10 @@ TEST(truncation_unmaps_soon)
 		} else {
 			EQUAL(ftruncate(file, 0), 0);
 		}
-		expect_invalidation(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_DROPPED, 1000);
+		expect_record(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_DROPPED, 1000);
+		if (own)		/* of what is behind the end there is nothing to look at */
+			expect_out_of_reach(fd, own, IOVA + 2 * PAGE, i & 1 ? page : NULL, PAGE);
+		expect_given_back(fd);
 		munmap(page, 4 * PAGE);
 		close(file);
 	}
@@ -439,14 +521,18 @@ TEST(a_punched_hole_unmaps_soon)
 	int fd = edu_open(), file, i;
 
 	for (i = 0; i < 20; i++) {
-		char *page = file_memory(&file, 4 * PAGE);
+		char *page = file_memory(&file, 4 * PAGE), *own;
 
 		OK(dma_map(fd, page, 4 * PAGE, IOVA));
+		own = i < 2 ? lay_bait(fd, page, 4 * PAGE, IOVA) : NULL;
 		if (i & 1)
 			EQUAL(madvise(page + PAGE, PAGE, MADV_REMOVE), 0);
 		else
 			EQUAL(fallocate(file, 3 /* KEEP_SIZE | PUNCH_HOLE */, PAGE, PAGE), 0);
-		expect_invalidation(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_DROPPED, 1000);
+		expect_record(fd, IOVA, 4 * PAGE, page, UPU_CAUSE_DROPPED, 1000);
+		if (own)
+			expect_out_of_reach(fd, own, IOVA + PAGE, page, 4 * PAGE);
+		expect_given_back(fd);
 		munmap(page, 4 * PAGE);
 		close(file);
 	}
@@ -457,7 +543,7 @@ TEST(a_hole_in_huge_pages_unmaps_soon)
 {
 	int fd = edu_open(), file = memfd_create("upu", MFD_CLOEXEC | MFD_HUGETLB);
 	struct upu_invalidation record;
-	char *huge;
+	char *huge, *own;
 	int waited;
 
 	CHECK(file >= 0 && !ftruncate(file, HUGE));
@@ -466,6 +552,7 @@ TEST(a_hole_in_huge_pages_unmaps_soon)
 		SKIP("no huge pages");
 	memset(huge, 1, HUGE);
 	OK(dma_map(fd, huge, HUGE, IOVA));
+	own = lay_bait(fd, huge, HUGE, IOVA);
 	EQUAL(fallocate(file, 3 /* KEEP_SIZE | PUNCH_HOLE */, 0, HUGE), 0);
 	/* 6.1 says of it that it is unmapped, newer kernels that it may be gone. */
 	for (waited = 0; invalidations(fd, &record, 1) != 1; waited++) {
@@ -475,8 +562,8 @@ TEST(a_hole_in_huge_pages_unmaps_soon)
 	CHECK(record.cause == UPU_CAUSE_DROPPED || record.cause == UPU_CAUSE_UNMAPPED);
 	EQUAL(record.iova, IOVA);
 	EQUAL(record.size, HUGE);
-	EQUAL(device_info(fd).dma_count, 0);
-	poison(fd, IOVA + HUGE - PAGE);
+	expect_out_of_reach(fd, own, IOVA + HUGE - PAGE, huge, HUGE);
+	expect_given_back(fd);
 }
 
 TEST(the_end_of_the_owner_unmaps_and_quiets)
