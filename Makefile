@@ -43,7 +43,7 @@ bench: needs akka-source
 	@dotnet run -c Release --project tests/Benchmarks -- $(ARGS)
 
 ## soak: what SPECIFICATION.md promises, at full length (hours); RISER_SOAK=0.01 is a share of it
-soak: soak-runtime kernel-soak
+soak: soak-runtime kernel-soak soak-lab
 soak-runtime: needs akka-source
 	@eng/soak
 

@@ -25,11 +25,17 @@ public sealed class ActorSpecs : Akka.TestKit.Xunit2.TestKit
     {
     }
 
-    [SkippableFact]
-    public void Bytes_go_to_the_device_and_back_through_a_region_and_a_vector()
+    [SkippableTheory]
+    [InlineData(DmaMemoryKind.Normal)]
+    [InlineData(DmaMemoryKind.Huge)]
+    [InlineData(DmaMemoryKind.HugeTlb)]
+    [InlineData(DmaMemoryKind.Shared)]
+    [InlineData(DmaMemoryKind.Foreign)]
+    public void Bytes_go_to_the_device_and_back_through_a_region_and_a_vector(DmaMemoryKind kind)
     {
         Open("EDU");
-        var region = CreateRegion(8192);
+        using var own = Actors.Interop.MemoryMapping.Create(8192, Actors.Interop.LibC.PROT_READ | Actors.Interop.LibC.PROT_WRITE, Actors.Interop.LibC.MAP_PRIVATE | Actors.Interop.LibC.MAP_ANONYMOUS);
+        var region = CreateRegion(kind == DmaMemoryKind.Foreign ? DmaMemory.FromRange(new((ulong)own.Address, 8192)) : DmaMemory.Allocate(8192, kind));
         new Random(3).NextBytes(region.Memory.Span(0, 4096));
         var bar = Ask<DeviceProtocol.BarOpened>(new DeviceProtocol.OpenBar(0)).Bar;
         Assert.Equal(0x010000edu, bar.Read32(0));
@@ -166,8 +172,10 @@ public sealed class ActorSpecs : Akka.TestKit.Xunit2.TestKit
         return FishForMessage<T>(_ => true);
     }
 
-    private DeviceProtocol.DmaRegionCreated CreateRegion(ulong size) => Ask<DeviceProtocol.DmaRegionCreated>(
-        new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(DmaMemory.Allocate(size), Iova: 0x20_0000))); // edu reaches 28 bits
+    private DeviceProtocol.DmaRegionCreated CreateRegion(ulong size) => CreateRegion(DmaMemory.Allocate(size));
+
+    private DeviceProtocol.DmaRegionCreated CreateRegion(DmaMemory memory) => Ask<DeviceProtocol.DmaRegionCreated>(
+        new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(memory, Iova: 0x20_0000))); // edu reaches 28 bits
 
     private void Subscribe(int vector)
     {

@@ -136,7 +136,8 @@ public sealed class EduSpecs : IDisposable
     {
         using var memory = new TestMemory(4 << 20);
         ulong before = Actors.Backends.Hardware.Memlock.Now().Locked;
-        for (int i = 0; i < 20; i++)
+        int cycles = Soak.Specs.Soak.Length(full: 100_000, brief: 20);
+        for (int i = 0; i < cycles; i++)
         {
             _edu.Session.Map([memory.At(Iova)]);
             Assert.Equal(before + memory.Size, Actors.Backends.Hardware.Memlock.Now().Locked);
@@ -144,5 +145,6 @@ public sealed class EduSpecs : IDisposable
         }
 
         Assert.Equal(before, Actors.Backends.Hardware.Memlock.Now().Locked);
+        Lab.Tell($"locked memory never leaks: {cycles:N0} times 4 MiB mapped and unmapped by VFIO: VmLck as before");
     }
 }
