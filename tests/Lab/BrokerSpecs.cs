@@ -23,11 +23,11 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     [SkippableFact]
     public void A_user_without_rights_runs_a_vfio_device_that_the_broker_gives_him()
     {
-        Delivered(Killed, _vfio);
+        Delivered(Trusted, _vfio);
 
         GivenBack();
-        Assert.Matches($"{_vfio} \\(/dev/vfio/[0-9]+\\) is given to user {Killed} \\(process [0-9]+\\) by rule killed", _broker.Log);
-        _broker.MustSay($"{_vfio} is back from user {Killed}");
+        Assert.Matches($"{_vfio} \\(/dev/vfio/[0-9]+\\) is given to user {Trusted} \\(process [0-9]+\\) by rule trusted", _broker.Log);
+        Assert.Matches($"{_vfio} is back from user {Trusted} \\(process [0-9]+\\): its holder has left", _broker.Log);
     }
 
     [SkippableFact]
@@ -35,10 +35,11 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     {
         using var binding = new UioBinding("EDU");
 
-        Delivered(Killed, $"uio:{_address}");
+        Delivered(Trusted, $"uio:{_address}");
 
         GivenBack();
-        Assert.Contains($"uio:{_address} (/dev/uio_pci_user/{_address}) is given to user {Killed}", _broker.Log, StringComparison.Ordinal);
+        Assert.Matches($"uio:{_address} \\({binding.Node}\\) is given to user {Trusted} \\(process [0-9]+\\) by rule trusted", _broker.Log);
+        Assert.Matches($"uio:{_address} is back from user {Trusted} \\(process [0-9]+\\): its holder has left", _broker.Log);
     }
 
     [SkippableFact]
@@ -83,11 +84,12 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     [SkippableFact]
     public void A_vfio_holder_who_is_asked_closes_his_device_and_it_is_quiet()
     {
-        using var holder = Hold(Killed, _vfio);
+        using var holder = Hold(Trusted, _vfio);
 
         Assert.Equal("it was asked back", TakeBack(_vfio));
 
         Assert.Equal(0, Lab.Command(_address) & 4);
+        Assert.Matches($"{_vfio} is asked back from user {Trusted} \\(process {holder.Process.Id}\\)", _broker.Log);
         Assert.False(holder.Process.HasExited); // it lost the device, and nothing else
         using var session = Lab.Backend().Open(Lab.Device("EDU"));
     }
@@ -108,7 +110,7 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     [SkippableFact]
     public void A_vfio_holder_whose_lease_ends_is_killed()
     {
-        using var holder = Hold(Killed, _vfio);
+        using var holder = Hold(Leased, _vfio);
 
         Syscall.kill(holder.Process.Id, Signum.SIGSTOP);
 
@@ -150,17 +152,44 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     }
 
     [SkippableFact]
+    public void A_uio_device_is_taken_at_the_end_of_a_lease()
+    {
+        using var binding = new UioBinding("EDU");
+        using var holder = Hold(Leased, $"uio:{_address}");
+
+        Syscall.kill(holder.Process.Id, Signum.SIGSTOP);
+
+        GivenBack();
+        _broker.MustSay($"uio:{_address} is back from user {Leased} (process {holder.Process.Id}): its lease has ended");
+        Assert.False(holder.Process.HasExited); // nobody needs its help, and nobody kills it
+        using var session = Lab.UioBackend().Open(Lab.UioDevice("EDU"));
+    }
+
+    [SkippableFact]
+    public void A_holder_takes_his_own_back_by_command_and_sees_it_in_the_list()
+    {
+        using var holder = Hold(Trusted, _vfio);
+
+        Assert.Contains($"{_vfio}  user {Trusted}  process {holder.Process.Id}  rule trusted  held", Said("broker", "list"), StringComparison.Ordinal);
+        Assert.Equal($"{_vfio} is back: it was asked back", Said("broker", "take-back", _vfio));
+        Assert.Equal("Nothing is given away.", Said("broker", "list"));
+    }
+
+    [SkippableFact]
     public void A_uio_holder_learns_that_his_device_was_taken_and_does_not_ask_again()
     {
         using var binding = new UioBinding("EDU");
         using var holder = Hold(Reported, $"uio:{_address}", "--report", "-");
 
         TakeBack($"uio:{_address}");
+        Assert.Equal(0, Lab.Command(_address) & 4);
         Syscall.kill(holder.Process.Id, Signum.SIGTERM);
 
-        var (_, output, errors) = holder.End();
+        var (status, output, errors) = holder.End();
+        Assert.True(status is 0 or 1, $"exit status {status}: {errors}{output}"); // it lives, and says that it has lost its device
         Assert.Contains("RemovalRequested", JsonDocument.Parse(output).RootElement.GetProperty("devices")[0].GetProperty("lastFault").GetString() + errors, StringComparison.Ordinal);
         Assert.Empty(List());
+        Assert.Single(_broker.Log.Split('\n'), l => l.Contains($"uio:{_address}", StringComparison.Ordinal) && l.Contains($"given to user {Reported} (process {holder.Process.Id})", StringComparison.Ordinal));
     }
 
     [SkippableFact]
@@ -169,7 +198,7 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         using (var holder = Hold(Reported, _vfio))
             holder.Process.Kill();
 
-        using var next = Hold(Killed, _vfio);
+        using var next = Hold(Trusted, _vfio);
 
         Assert.Equal("held", Assert.Single(List()).State);
     }
@@ -177,7 +206,7 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     [SkippableFact]
     public void A_holder_keeps_his_device_over_a_restart_of_the_broker()
     {
-        using var holder = Hold(Killed, _vfio);
+        using var holder = Hold(Trusted, _vfio);
 
         _broker.Restart();
 
@@ -213,6 +242,16 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         var interrupts = device.GetProperty("interrupts");
         Assert.True(interrupts.GetProperty("triggered").GetInt64() > 0);
         Assert.Equal(interrupts.GetProperty("triggered").GetInt64(), interrupts.GetProperty("delivered").GetInt64());
-        Assert.Equal(0, device.GetProperty("dma").GetProperty("corruptBytes").GetInt64());
+        var dma = device.GetProperty("dma");
+        Assert.True(dma.GetProperty("verifiedBytes").GetInt64() > 0);
+        Assert.Equal(0, dma.GetProperty("corruptBytes").GetInt64());
+    }
+
+    private static string Said(params string[] arguments)
+    {
+        using var riser = RiserProgram.StartAs(Trusted, arguments);
+        var (status, output, errors) = riser.End();
+        Assert.True(status == 0, $"exit status {status}: {errors}{output}");
+        return output.Trim();
     }
 }

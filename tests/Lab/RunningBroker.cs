@@ -9,12 +9,13 @@ using Riser.Actors.Interop;
 namespace Riser.Lab.Specs;
 
 /// <summary>
-/// A broker that root has started, where the runtime looks for it by itself. User 1000 is killed when he does not close what is
-/// wanted back, user 1002 is reported.
+/// A broker that root has started, where the runtime looks for it by itself. Its users differ in the rule that is theirs: how long a
+/// lease is, how long they have to close what is wanted back, and what happens to them then. Where a spec is about a holder who does
+/// as he is asked, his limits are long: an emulated machine on a busy one may take its time.
 /// </summary>
 public sealed class RunningBroker : IDisposable
 {
-    internal const int Killed = 1000, Stranger = 1001, Reported = 1002, Halved = 1003;
+    internal const int Trusted = 1000, Stranger = 1001, Reported = 1002, Halved = 1003, Killed = 1004, Leased = 1005;
 
     private readonly string _config = Path.Combine(Path.GetTempPath(), $"broker-{Guid.NewGuid():N}.conf");
     private readonly ConcurrentQueue<string> _log = [];
@@ -33,8 +34,10 @@ public sealed class RunningBroker : IDisposable
             return;
         File.WriteAllText(_config, $$"""
             broker {
-              rules.killed { users = [{{Killed}}], devices = ["*"], lease = 3s, take-back { within = 2s, then = kill } }
-              rules.reported { users = [{{Reported}}], devices = ["*"], take-back.within = 2s }
+              rules.trusted { users = [{{Trusted}}], devices = ["*"], lease = 15s, take-back { within = 2m, then = kill } }
+              rules.killed { users = [{{Killed}}], devices = ["*"], lease = 2m, take-back { within = 2s, then = kill } }
+              rules.leased { users = [{{Leased}}], devices = ["*"], lease = 5s, take-back { within = 2s, then = kill } }
+              rules.reported { users = [{{Reported}}], devices = ["*"], lease = 2m, take-back.within = 2s }
               rules.halved { users = [{{Halved}}], devices = ["{{half}}"] }
             }
             """);
