@@ -227,9 +227,11 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         string address = DeviceId.Parse(device).Address;
         Assert.True(Lab.Until(() => List().Count == 0, seconds: 60)); // the last one's
         var riser = RiserProgram.StartAs(user, ["run", "--device", device, "--exercise", .. more]);
-        if (!Lab.Until(() => riser.Process.HasExited || (Lab.Command(address) & 4) != 0, seconds: 120) || riser.Process.HasExited)
-            Assert.Fail($"It does not hold {address}: {riser.End().Errors}");
-        return riser;
+        if (Lab.Until(() => riser.Process.HasExited || (Lab.Command(address) & 4) != 0, seconds: 120) && !riser.Process.HasExited)
+            return riser;
+        Syscall.kill(riser.Process.Id, Signum.SIGTERM); // it may still try
+        var (status, output, errors) = riser.End();
+        throw new Xunit.Sdk.XunitException($"It does not hold {address} (exit status {status}): {errors}{output}");
     }
 
     private static void Delivered(int user, string id)
