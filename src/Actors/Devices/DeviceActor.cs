@@ -23,6 +23,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     private readonly HashSet<IActorRef> _waiting = []; // for the next SessionReady, Quarantined or Closed
     private readonly Dictionary<long, InFlight> _inFlight = [];
     private readonly Dictionary<SessionNotice, SignalSource> _notices = [];
+    private readonly HashSet<SessionNotice> _early = []; // given while the session was being opened
     private DeviceState _state = new DeviceState.Closed(DeviceState.Past.None);
     private DeviceDescription _description;
     private readonly DeviceCounters _counters;
@@ -187,6 +188,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     {
         Timers.Cancel(nameof(DeviceState.Elapsed));
         _beatIsOut = false;
+        _early.Clear();
         var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, _parts.Affinities, Notices(epoch));
         _session = Context.ActorOf(SessionActor.Props(_found.Backend, Device, epoch, plan), $"session-{epoch}");
         _session.Tell(new SessionProtocol.Start());
@@ -240,6 +242,8 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                     region.Tell(new DmaRegionState.SessionBegun(ready.Epoch));
                 foreach (var vector in _parts.Vectors)
                     vector.Tell(new InterruptProtocol.SessionReady(VectorOf(vector), ready.Epoch));
+                foreach (var notice in _early)
+                    Notice(new Noticed(ready.Epoch, notice));
                 if (ready.Info.Iommu.Notifies) // what the kernel said while the session was being opened was not listened to
                 {
                     Notice(new Noticed(ready.Epoch, SessionNotice.Invalidation));
@@ -388,6 +392,8 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
 
     private void Notice(Noticed noticed)
     {
+        if (noticed.Epoch == _state.History.Epoch && _state is DeviceState.Opening)
+            _early.Add(noticed.Notice); // once the session is ready
         if (noticed.Epoch != _state.History.Epoch || _state is not DeviceState.Ready)
             return;
         switch (noticed.Notice)
