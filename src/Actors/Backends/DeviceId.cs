@@ -1,11 +1,15 @@
+using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 
 namespace Riser.Actors.Backends;
 
 /// <summary>
 /// Names one device for the whole node: <c>&lt;backend&gt;:&lt;address&gt;</c>, e.g. <c>vfio:0000:00:10.0</c> or
-/// <c>sim:pony0</c>. The address is the backend's own; for hardware it is domain:bus:device.function in hexadecimal.
+/// <c>sim:pony0</c>. The address is the backend's own; for hardware it is domain:bus:device.function in hexadecimal. Serializers
+/// and binders that look for a type converter take it as that text.
 /// </summary>
+[TypeConverter(typeof(Text))]
 public readonly record struct DeviceId
 {
     private DeviceId(string backend, string address)
@@ -46,4 +50,18 @@ public readonly record struct DeviceId
     public override string ToString() => $"{Backend}:{Address}";
 
     private static bool IsAddressCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or ':' or '_' or '-';
+
+    /// <summary>To text and back; the empty text is no device at all, the default value.</summary>
+    private sealed class Text : TypeConverter
+    {
+        public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
+
+        public override bool CanConvertTo(ITypeDescriptorContext? context, Type? destinationType) => destinationType == typeof(string);
+
+        public override object ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value) =>
+            value is string { Length: > 0 } text ? Parse(text) : default(DeviceId);
+
+        public override object ConvertTo(ITypeDescriptorContext? context, CultureInfo? culture, object? value, Type destinationType) =>
+            value is DeviceId { Backend.Length: > 0 } id ? id.ToString() : string.Empty;
+    }
 }

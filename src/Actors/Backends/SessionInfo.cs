@@ -1,3 +1,5 @@
+using Newtonsoft.Json;
+
 namespace Riser.Actors.Backends;
 
 /// <summary>What a session found when it opened its device.</summary>
@@ -8,8 +10,8 @@ namespace Riser.Actors.Backends;
 /// <param name="CanReset">Whether the function can be reset.</param>
 /// <param name="CanTrigger">Whether vectors can be signalled from software.</param>
 public sealed record SessionInfo(
-    IReadOnlyList<BarInfo> Bars,
-    IReadOnlyList<VectorInfo> Vectors,
+    [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<BarInfo> Bars,
+    [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<VectorInfo> Vectors,
     IommuInfo Iommu,
     int ConfigSize,
     bool CanReset,
@@ -21,7 +23,7 @@ public sealed record SessionInfo(
 /// <param name="Readable">Reads are allowed.</param>
 /// <param name="Writable">Writes are allowed.</param>
 /// <param name="Mapped">Ranges that are reached by one instruction; the rest goes through the backend call by call.</param>
-public sealed record BarInfo(int Index, ulong Size, bool Readable, bool Writable, IReadOnlyList<(ulong Offset, ulong Size)> Mapped);
+public sealed record BarInfo(int Index, ulong Size, bool Readable, bool Writable, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<(ulong Offset, ulong Size)> Mapped);
 
 /// <summary>The kinds of interrupt a PCI function can have; only one is armed at a time.</summary>
 public enum VectorKind
@@ -50,7 +52,7 @@ public sealed record VectorInfo(VectorKind Kind, int Count, bool CanMask, bool C
 /// <param name="Aperture">Ranges of IOVAs that can be mapped; the gaps are reserved.</param>
 /// <param name="MaxMappings">How many pieces can be mapped at once.</param>
 /// <param name="Notifies">Whether the backend itself unmaps memory that goes away, and tells; see <see cref="IPciSession.TakeInvalidations"/>.</param>
-public sealed record IommuInfo(bool Present, ulong PageSizes, IReadOnlyList<IovaRange> Aperture, int MaxMappings, bool Notifies = false)
+public sealed record IommuInfo(bool Present, ulong PageSizes, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Aperture, int MaxMappings, bool Notifies = false)
 {
     /// <summary>Bytes to which IOVAs, addresses and sizes must be aligned.</summary>
     public ulong Alignment => PageSizes & (~PageSizes + 1);

@@ -346,14 +346,14 @@ internal sealed partial class DeviceActor
         public override object OnLost(SessionLost lost) => new DmaProtocol.SessionLost(lost.Epoch, lost.Failure, request);
     }
 
-    private sealed record HeartbeatDue
+    private sealed record HeartbeatDue : INoSerializationVerificationNeeded
     {
         public static readonly HeartbeatDue Instance = new();
     }
 
-    private sealed record HeartbeatLate(long Epoch);
+    private sealed record HeartbeatLate(long Epoch) : INoSerializationVerificationNeeded;
 
-    private sealed record Noticed(long Epoch, SessionNotice Notice);
+    private sealed record Noticed(long Epoch, SessionNotice Notice) : INoSerializationVerificationNeeded;
 
     /// <summary>Turns a notice's eventfd into a message; what counts is that it was signalled, not how often.</summary>
     private sealed class NoticeHandler(IActorRef device, long epoch, SessionNotice notice) : ISignalHandler

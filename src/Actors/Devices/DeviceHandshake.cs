@@ -149,5 +149,5 @@ internal sealed partial class DeviceActor
 
     private static string LateKey(long sequence) => $"{nameof(AnswerLate)}-{sequence}";
 
-    private sealed record AnswerLate(long Epoch, long Event);
+    private sealed record AnswerLate(long Epoch, long Event) : INoSerializationVerificationNeeded;
 }

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Newtonsoft.Json;
 using Riser.Actors.Backends;
 using Riser.Actors.Dma;
 
@@ -68,8 +69,8 @@ public static class DeviceProtocol
     /// </summary>
     public sealed record OpenBar(int Bar) : ICommand;
 
-    /// <summary>Makes a DMA region and maps it. Answers <see cref="DmaRegionCreated"/>. The region takes the memory over.</summary>
-    public sealed record CreateDmaRegion(DmaRegionOptions Options) : ICommand;
+    /// <summary>Makes a DMA region and maps it. Answers <see cref="DmaRegionCreated"/>. The region takes the memory over, which never leaves the process.</summary>
+    public sealed record CreateDmaRegion(DmaRegionOptions Options) : ICommand, INoSerializationVerificationNeeded;
 
     /// <summary>
     /// Arms vectors, all in one call, and starts an actor for each. Answers <see cref="VectorsOpened"/>; vectors that are open already are
@@ -121,7 +122,7 @@ public static class DeviceProtocol
     /// <param name="Failure">Why.</param>
     /// <param name="Why">The story, in words.</param>
     /// <param name="Command">As an answer: the command that got lost.</param>
-    public sealed record SessionLost(DeviceId Device, long Epoch, SessionFailure Failure, string Why, object? Command = null) : IEvent;
+    public sealed record SessionLost(DeviceId Device, long Epoch, SessionFailure Failure, string Why, object? Command = null) : IEvent, INoSerializationVerificationNeeded; // goes where its command can
 
     /// <summary>
     /// The device reported an error, or recovery from one has come a step further. The owner answers with <see cref="Reply"/> within the
@@ -187,7 +188,7 @@ public static class DeviceProtocol
     /// <summary>Answer to <see cref="OpenVectors"/>, in order of vector.</summary>
     /// <param name="Kind">The kind that was armed.</param>
     /// <param name="Vectors">Each understands <see cref="Interrupts.InterruptProtocol"/>; valid across sessions. Collapsed: one.</param>
-    public sealed record VectorsOpened(VectorKind Kind, IReadOnlyList<IActorRef> Vectors);
+    public sealed record VectorsOpened(VectorKind Kind, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IActorRef> Vectors);
 
     /// <summary>Answer to <see cref="AllocateMemory"/>; never leaves the process.</summary>
     /// <param name="Memory">The memory: give it to a region, or dispose it.</param>

@@ -177,7 +177,7 @@ internal abstract record DeviceState(DeviceState.Past History)
 
     internal sealed record Take(IActorRef Owner);
 
-    internal sealed record Stop;
+    internal sealed record Stop : INoSerializationVerificationNeeded;
 
     internal sealed record Resumed;
 
@@ -185,13 +185,13 @@ internal abstract record DeviceState(DeviceState.Past History)
 
     internal sealed record Departed;
 
-    internal sealed record Elapsed;
+    internal sealed record Elapsed : INoSerializationVerificationNeeded;
 
     /// <summary>Another function of the same IOMMU group has lost its session.</summary>
-    internal sealed record GroupLost(DeviceId By);
+    internal sealed record GroupLost(DeviceId By) : INoSerializationVerificationNeeded;
 
     /// <summary>A call on the session has not returned in time.</summary>
-    internal sealed record Overdue(long Epoch, string What, TimeSpan After);
+    internal sealed record Overdue(long Epoch, string What, TimeSpan After) : INoSerializationVerificationNeeded;
 
     /// <summary>What the actor does about it, in order.</summary>
     internal abstract record Effect

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Newtonsoft.Json;
 using Riser.Actors.Backends;
 
 namespace Riser.Actors.Devices;
@@ -28,7 +29,7 @@ public static class NodeProtocol
 
     /// <summary>Answer to <see cref="ListDevices"/> and <see cref="WatchDevices"/>, in order of id.</summary>
     /// <param name="All">Every device that is there now.</param>
-    public sealed record Devices(IReadOnlyList<DeviceFound> All);
+    public sealed record Devices([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<DeviceFound> All);
 
     /// <summary>A device has come.</summary>
     public sealed record DeviceAdded(DeviceFound Device);

@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Riser.Actors.Backends;
 using Riser.Actors.Interop;
 
@@ -23,26 +24,26 @@ internal static class SessionProtocol
     /// Opens the session; the first message, from the device, so that no command can come before it. (One that the session sent itself
     /// would stand behind whatever the device sent while the actor was being started.)
     /// </summary>
-    public sealed record Start;
+    public sealed record Start : INoSerializationVerificationNeeded;
 
     /// <summary>Carries out one command; answered by <see cref="Ran"/>, whatever happens.</summary>
-    public sealed record Run(long Id, object Command);
+    public sealed record Run(long Id, object Command) : INoSerializationVerificationNeeded;
 
-    public sealed record Ran(long Id, long Epoch, object Reply);
+    public sealed record Ran(long Id, long Epoch, object Reply) : INoSerializationVerificationNeeded;
 
-    public sealed record Opened(long Epoch, SessionInfo Info);
+    public sealed record Opened(long Epoch, SessionInfo Info) : INoSerializationVerificationNeeded;
 
-    public sealed record Failed(long Epoch, SessionFailure Failure, Errno Errno, string Why);
+    public sealed record Failed(long Epoch, SessionFailure Failure, Errno Errno, string Why) : INoSerializationVerificationNeeded;
 
     /// <summary>Ends the session in order. Everything that was sent before has been answered when <see cref="Ended"/> comes.</summary>
-    public sealed record End;
+    public sealed record End : INoSerializationVerificationNeeded;
 
-    public sealed record Ended(long Epoch);
+    public sealed record Ended(long Epoch) : INoSerializationVerificationNeeded;
 
     /// <summary>Asks whether the session and its device are alive.</summary>
-    public sealed record Beat;
+    public sealed record Beat : INoSerializationVerificationNeeded;
 
-    public sealed record Beating(long Epoch);
+    public sealed record Beating(long Epoch) : INoSerializationVerificationNeeded;
 
     /// <param name="Kind">All of one kind.</param>
     /// <param name="Vectors">In ascending order.</param>

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Newtonsoft.Json;
 using Riser.Actors.Backends;
 
 namespace Riser.Actors.Dma;
@@ -29,7 +30,7 @@ public static class DmaProtocol
     public sealed record AddPieces(IReadOnlyList<Piece> Pieces) : ICommand, INoSerializationVerificationNeeded;
 
     /// <summary>Takes whole pieces away while the device runs; each range is one piece's. Answers <see cref="PiecesRemoved"/>.</summary>
-    public sealed record RemovePieces(IReadOnlyList<IovaRange> Ranges) : ICommand;
+    public sealed record RemovePieces([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : ICommand;
 
     /// <summary>Maps an unmapped or invalidated region again, at its old IOVAs. Answers <see cref="Mapped"/>.</summary>
     public sealed record Map : ICommand;
@@ -47,10 +48,10 @@ public static class DmaProtocol
     public sealed record Watch : ICommand;
 
     /// <summary>The device can reach the region's pieces at these ranges, in session <paramref name="Epoch"/>.</summary>
-    public sealed record Mapped(IReadOnlyList<IovaRange> Ranges, long Epoch) : IEvent;
+    public sealed record Mapped([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges, long Epoch) : IEvent;
 
     /// <summary>The device can no longer reach the region.</summary>
-    public sealed record Unmapped(IReadOnlyList<IovaRange> Ranges) : IEvent;
+    public sealed record Unmapped([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : IEvent;
 
     /// <summary>
     /// Memory under the region went away. No DMA reaches another's memory; every piece that the loss touched is unmapped whole.
@@ -63,13 +64,13 @@ public static class DmaProtocol
     /// <param name="Epoch">The session that ended.</param>
     /// <param name="Failure">Why.</param>
     /// <param name="Command">As an answer: the command that got lost; it has changed nothing.</param>
-    public sealed record SessionLost(long Epoch, SessionFailure Failure, object? Command = null) : IEvent;
+    public sealed record SessionLost(long Epoch, SessionFailure Failure, object? Command = null) : IEvent, INoSerializationVerificationNeeded; // goes where its command can
 
     /// <summary>Answer to <see cref="AddPieces"/>, in the same order.</summary>
-    public sealed record PiecesAdded(IReadOnlyList<IovaRange> Ranges) : IEvent;
+    public sealed record PiecesAdded([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : IEvent;
 
     /// <summary>Answer to <see cref="RemovePieces"/>.</summary>
-    public sealed record PiecesRemoved(IReadOnlyList<IovaRange> Ranges) : IEvent;
+    public sealed record PiecesRemoved([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : IEvent;
 
     /// <summary>Answer to <see cref="Release"/>.</summary>
     public sealed record Released;
@@ -79,7 +80,7 @@ public static class DmaProtocol
     /// <param name="Ranges">Its pieces, as the device sees them.</param>
     /// <param name="Bytes">Their sum.</param>
     /// <param name="Lost">Pieces whose memory went away; their IOVAs stay reserved, and <see cref="Map"/> tries them again.</param>
-    public sealed record Description(DmaRegionPhase Phase, IReadOnlyList<IovaRange> Ranges, ulong Bytes, IReadOnlyList<IovaRange> Lost);
+    public sealed record Description(DmaRegionPhase Phase, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges, ulong Bytes, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Lost);
 }
 
 /// <summary>Whether the device can reach a DMA region.</summary>

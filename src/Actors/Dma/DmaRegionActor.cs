@@ -220,7 +220,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
     };
 
     /// <summary>After a restart: what was deferred, in case nothing else comes.</summary>
-    private sealed record GoOn
+    private sealed record GoOn : INoSerializationVerificationNeeded
     {
         public static readonly GoOn Instance = new();
     }

@@ -217,13 +217,13 @@ internal abstract record DmaRegionState
     internal sealed record Adding(AddPieces Command, IReadOnlyList<RegionPiece> Pieces);
 
     /// <summary>The region's mappings are part of a new session.</summary>
-    internal sealed record SessionBegun(long Epoch);
+    internal sealed record SessionBegun(long Epoch) : INoSerializationVerificationNeeded;
 
     /// <summary>The kernel says that memory went away.</summary>
-    internal sealed record MemoryGone(HostRange Range, InvalidationCause Cause);
+    internal sealed record MemoryGone(HostRange Range, InvalidationCause Cause) : INoSerializationVerificationNeeded;
 
     /// <summary>The backend has unmapped one piece, whole, because its memory went away.</summary>
-    internal sealed record PieceGone(IovaRange Range, InvalidationCause Cause);
+    internal sealed record PieceGone(IovaRange Range, InvalidationCause Cause) : INoSerializationVerificationNeeded;
 
     /// <summary>What the device was asked for.</summary>
     internal abstract record Operation

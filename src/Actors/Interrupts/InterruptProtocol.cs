@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Newtonsoft.Json;
 using Riser.Actors.Backends;
 
 namespace Riser.Actors.Interrupts;
@@ -24,7 +25,7 @@ public static class InterruptProtocol
     /// One message for many vectors: <see cref="InterruptSet"/> arrives instead of <see cref="InterruptSignal"/>. Null: a message for each vector.
     /// Refused with EBUSY when it is another subscriber's, with ENOSPC when it is full.
     /// </param>
-    public sealed record Subscribe(IActorRef? Subscriber = null, InterruptCounting Counting = InterruptCounting.Exact, InterruptSet? Set = null) : ICommand;
+    public sealed record Subscribe(IActorRef? Subscriber = null, InterruptCounting Counting = InterruptCounting.Exact, InterruptSet? Set = null) : ICommand, INoSerializationVerificationNeeded;
 
     /// <summary>Ends a subscription. Answers <see cref="Unsubscribed"/>.</summary>
     /// <param name="Subscriber">Null: the sender.</param>
@@ -59,7 +60,7 @@ public static class InterruptProtocol
     /// sessions too. Without it a vector follows its reactor where that is bound to a processor (<c>riser.reactor.processors</c>). Refused with EOPNOTSUPP where the backend has no say in it (only <c>uio</c> has). Answers <see cref="AffinitySet"/>.
     /// </summary>
     /// <param name="Cpus">Numbers of CPUs that this process may use, at least one of them online; one that the machine has not is refused (EINVAL).</param>
-    public sealed record SetAffinity(IReadOnlyList<int> Cpus) : ICommand;
+    public sealed record SetAffinity([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<int> Cpus) : ICommand;
 
     /// <summary>Answers <see cref="Description"/>, after everything that was signalled has been counted.</summary>
     public sealed record Describe : ICommand;
@@ -87,14 +88,14 @@ public static class InterruptProtocol
     public sealed record EventFdDuplicated(int Vector, VectorEventFd EventFd) : INoSerializationVerificationNeeded;
 
     /// <summary>Answer to <see cref="SetAffinity"/>.</summary>
-    public sealed record AffinitySet(int Vector, IReadOnlyList<int> Cpus);
+    public sealed record AffinitySet(int Vector, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<int> Cpus);
 
     /// <summary>Told to subscribers: the session ended, no interrupts come until <see cref="SessionReady"/>. The subscription stays.</summary>
     /// <param name="Vector">Which vector.</param>
     /// <param name="Epoch">The session that ended.</param>
     /// <param name="Failure">Why.</param>
     /// <param name="Command">As an answer: the command that got lost.</param>
-    public sealed record SessionLost(int Vector, long Epoch, SessionFailure Failure, object? Command = null);
+    public sealed record SessionLost(int Vector, long Epoch, SessionFailure Failure, object? Command = null) : INoSerializationVerificationNeeded; // goes where its command can
 
     /// <summary>Told to subscribers: the vector is armed in a new session.</summary>
     public sealed record SessionReady(int Vector, long Epoch);
