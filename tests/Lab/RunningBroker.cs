@@ -38,7 +38,7 @@ public sealed class RunningBroker : IDisposable
               rules.killed { users = [{{Killed}}], devices = ["*"], lease = 2m, take-back { within = 2s, then = kill } }
               rules.leased { users = [{{Leased}}], devices = ["*"], lease = 5s, take-back { within = 2s, then = kill } }
               rules.reported { users = [{{Reported}}], devices = ["*"], lease = 2m, take-back.within = 2s }
-              rules.halved { users = [{{Halved}}], devices = ["{{half}}"] }
+              rules.halved { users = [{{Halved}}], devices = ["{{half}}"], may = [open, take-back] }
             }
             """);
         _process = Process.Start(new ProcessStartInfo("dotnet", [RiserProgram.Path, "broker", "--config", _config]) { UseShellExecute = false, RedirectStandardError = true })!;
