@@ -35,5 +35,5 @@ internal sealed record RunResult(Report Report, IReadOnlyList<string> Problems)
             yield return $"{tally.Device}: {problem}";
     }
 
-    private static string Because(string? fault) => fault is null ? string.Empty : $" Its last fault: {fault}.";
+    private static string Because(string? fault) => fault is null ? string.Empty : $" Its last fault: {fault.TrimEnd('.')}.";
 }
