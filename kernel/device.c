@@ -67,6 +67,7 @@ int upu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	udev->pdev = pci_dev_get(pdev);
 	udev->dirty = true;		/* nobody knows what it was used for */
 	mutex_init(&udev->lock);
+	spin_lock_init(&udev->user_lock);
 	INIT_LIST_HEAD(&udev->node);
 	pci_set_drvdata(pdev, udev);
 
@@ -132,17 +133,26 @@ void upu_remove(struct pci_dev *pdev)
 	put_device(&udev->dev);
 }
 
-/* The user of a device, with a reference, or NULL. */
+/* The user of a device, with a reference, or NULL. Waits for nobody. */
 struct upu_session *upu_session_of(struct upu_device *udev)
 {
 	struct upu_session *session;
 
-	mutex_lock(&udev->lock);
+	spin_lock(&udev->user_lock);
 	session = udev->session;
 	if (session)
 		kref_get(&session->ref);
-	mutex_unlock(&udev->lock);
+	spin_unlock(&udev->user_lock);
 	return session;
+}
+
+/* upu_device.lock is held. */
+void upu_set_session(struct upu_device *udev, struct upu_session *session)
+{
+	lockdep_assert_held(&udev->lock);
+	spin_lock(&udev->user_lock);
+	udev->session = session;
+	spin_unlock(&udev->user_lock);
 }
 
 static void upu_session_free(struct kref *ref)
@@ -289,7 +299,7 @@ int upu_device_open(struct upu_device *udev, struct file *file, struct upu_sessi
 		goto err_disable;
 
 	udev->dirty = true;
-	udev->session = session;
+	upu_set_session(udev, session);
 	mutex_unlock(&udev->lock);
 	*result = session;
 	return 0;

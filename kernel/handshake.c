@@ -5,6 +5,7 @@
  * Whoever asks may hold the function's own lock (device_lock), but never upu_device.lock; a reply
  * needs event_lock alone.
  */
+#include <linux/delay.h>
 #include <linux/suspend.h>
 
 #include "upu.h"
@@ -267,7 +268,7 @@ int upu_reply(struct upu_session *session, void __user *user)
 	return ret;
 }
 
-/* ---- errors (PCI core; device_lock is held) ---- */
+/* ---- errors (PCI core; device_lock and pci_bus_sem are held) ---- */
 
 bool upu_device_in_error(struct upu_device *udev)
 {
@@ -330,6 +331,27 @@ static pci_ers_result_t upu_mmio_enabled(struct pci_dev *pdev)
 }
 
 /*
+ * Takes upu_device.lock, and the user's bar_lock. The PCI core holds pci_bus_sem, for which whoever
+ * has one of them may be waiting (a reset, a change of the power state), so that neither is waited
+ * for without end.
+ */
+static bool upu_lock_in_error(struct upu_device *udev)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(READ_ONCE(upu_reply_timeout_ms));
+
+	for (;;) {
+		if (mutex_trylock(&udev->lock)) {
+			if (!udev->session || down_write_trylock(&udev->session->bar_lock))
+				return true;
+			mutex_unlock(&udev->lock);
+		}
+		if (time_after(jiffies, until))
+			return false;
+		usleep_range(500, 1000);
+	}
+}
+
+/*
  * The link was reset: what the kernel had set up comes back, bus mastering is the user's
  * to turn on.
  */
@@ -338,19 +360,23 @@ static pci_ers_result_t upu_slot_reset(struct pci_dev *pdev)
 	struct upu_device *udev = pci_get_drvdata(pdev);
 	struct upu_session *session;
 
-	mutex_lock(&udev->lock);
+	if (!upu_lock_in_error(udev)) {
+		WRITE_ONCE(udev->error_until, 0);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
 	session = udev->session;
 	if (session && session->pristine) {
-		down_write(&session->bar_lock);
 		pci_load_saved_state(pdev, session->pristine);
 		pci_restore_state(pdev);
 		pci_clear_master(pdev);
 		session->config->d3 = false;
 		upu_config_reloaded(session);
-		up_write(&session->bar_lock);
-		upu_intx_refresh(session);
 	} else {
 		pci_restore_state(pdev);
+	}
+	if (session) {
+		up_write(&session->bar_lock);
+		upu_intx_refresh(session);
 	}
 	mutex_unlock(&udev->lock);
 	return upu_error_step(pdev, UPU_EVENT_SLOT_RESET, 0, PCI_ERS_RESULT_RECOVERED);

@@ -60,5 +60,5 @@ void upu_session_end(struct upu_session *session)
 		pci_disable_device(udev->pdev);
 	session->enabled = false;
 
-	udev->session = NULL;
+	upu_set_session(udev, NULL);
 }

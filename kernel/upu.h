@@ -62,7 +62,8 @@ struct upu_device {
 	struct cdev cdev;
 	struct pci_dev *pdev;		/* referenced */
 	struct mutex lock;
-	struct upu_session *session;	/* the one user, or NULL; under @lock */
+	struct upu_session *session;	/* the one user, or NULL; set under @lock and @user_lock */
+	spinlock_t user_lock;		/* for who looks @session up and must not wait for @lock */
 	struct task_struct *resetter;	/* holds @lock through a reset; compared only */
 	bool gone;			/* removed; under @lock */
 	bool dirty;			/* used since its last reset; under @lock */
@@ -364,6 +365,7 @@ int upu_probe(struct pci_dev *pdev, const struct pci_device_id *id);
 void upu_remove(struct pci_dev *pdev);
 void upu_session_put(struct upu_session *session);
 struct upu_session *upu_session_of(struct upu_device *udev);
+void upu_set_session(struct upu_device *udev, struct upu_session *session);
 int upu_device_open(struct upu_device *udev, struct file *file, struct upu_session **result);
 u16 upu_reset_begin(struct upu_session *session);
 void upu_reset_end(struct upu_session *session, u16 command);
