@@ -101,16 +101,29 @@ module-check:
 	@echo "ok - checkpatch --strict has nothing to say"
 	@echo "module-check: $$(($(words $(CHECK_KERNELS)) + 1)) passed, 0 failed, 0 skipped"
 
-# Two kernels of their own, since the first report of either turns lockdep off. Not part of make test: slow.
-LAB_DEBUG ?= kasan lockdep
+# A kernel of its own, in all of the machines. Not part of make test: slow. LAB_DEBUG="kasan lockdep" are two instead, for
+# when there is a report: the first one of KASAN turns lockdep off.
+LAB_DEBUG ?= debug
+DEBUG_MACHINES ?= $(MODULE_MACHINES)
+debug_whole = $(filter-out -faults_,$(tests_whole))
+
 lab-debug: $(addprefix lab-debug-,$(LAB_DEBUG))
-	$(KERNEL_ROOT)/selftest/debug-report $(foreach kind,$(LAB_DEBUG),$(KERNEL_OUT)/debug-$(kind).log) \
+	$(KERNEL_ROOT)/selftest/debug-report \
+		$(foreach kind,$(LAB_DEBUG),$(foreach machine,$(DEBUG_MACHINES),$(KERNEL_OUT)/debug-$(kind)-$(machine).log)) \
 		> $(KERNEL_ROOT)/../docs/kernel-debug.md
 
 lab-debug-%:
 	$(KERNEL_ROOT)/../tests/Lab/debug/build $*
 	$(MAKE) -C $(KERNEL_ROOT) module KDIR=$(LAB_CACHE)/kernels/6.12-$*/headers OUT=$(KERNEL_OUT)/6.12-$* W=1
 	$(MAKE) -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/6.12-$*/selftest
-	set -o pipefail; $(KERNEL_ROOT)/../tests/Lab/run --kernel 6.12-$* --timeout 7200 --append "log_buf_len=8M kasan_multi_shot" \
-		--env UPU_DEADLINE=900 --env UPU_PARAMETERS=dma_entry_limit=1000 --env UPU_RELOADS=3 -- $(KERNEL_ROOT)/selftest/run \
-		| tee $(KERNEL_OUT)/debug-$*.log
+	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive KDIR=$(LAB_CACHE)/kernels/6.12-$*/headers OUT=$(KERNEL_OUT)/6.12-$*/selftest
+	$(foreach machine,$(DEBUG_MACHINES),$(call debug-machine,$*,$(machine)))
+
+# $(call debug-machine,KIND,MACHINE)
+define debug-machine
+	@set -o pipefail; RISER_LAB_CPUS=$(or $(cpus_$(2)),1) $(KERNEL_ROOT)/../tests/Lab/run --kernel 6.12-$(1) --timeout 7200 \
+		$(machine_$(2)) --append "log_buf_len=8M kasan_multi_shot" \
+		--env UPU_DEADLINE=900 --env UPU_PARAMETERS=dma_entry_limit=1000 --env UPU_RELOADS=3 \
+		-- $(KERNEL_ROOT)/selftest/run $(or $(debug_$(2)),$(tests_$(2))) | tee $(KERNEL_OUT)/debug-$(1)-$(2).log
+
+endef
