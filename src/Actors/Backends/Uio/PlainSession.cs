@@ -7,16 +7,14 @@ namespace Riser.Actors.Backends.Uio;
 /// One function opened through uio_pci_generic and sysfs, for machines without the module: registers, configuration space and INTx.
 /// There is no DMA, no MSI, and nobody who could take the device back.
 /// </summary>
-internal sealed class PlainSession : IPciSession
+internal sealed class PlainSession : HardwareSession
 {
-    private readonly string _address;
     private readonly string _folder;
     private readonly UioFile _file;
     private readonly PlainWindows _windows;
     private readonly DeviceConfigSpace _config;
     private readonly DeviceBars _bars;
     private readonly PlainInterrupt _interrupt;
-    private int _ended;
 
     /// <param name="address">The device, for messages.</param>
     /// <param name="folder">The function in sysfs.</param>
@@ -24,8 +22,9 @@ internal sealed class PlainSession : IPciSession
     /// <param name="windows">Registers and configuration space.</param>
     /// <param name="counter">The file of sysfs that shows how many interrupts there have been.</param>
     public PlainSession(string address, string folder, UioFile file, PlainWindows windows, string counter)
+        : base(address)
     {
-        (_address, _folder, _file, _windows) = (address, folder, file, windows);
+        (_folder, _file, _windows) = (folder, file, windows);
         _config = new(windows, address, PlainWindows.ConfigOffset, windows.Size);
         bool wired = File.ReadAllText(Path.Combine(folder, "irq")).Trim() != "0";
         VectorInfo[] kinds = wired ? [new(VectorKind.IntX, 1, CanMask: true, CanGrow: false, AutoMasked: true)] : [];
@@ -45,97 +44,74 @@ internal sealed class PlainSession : IPciSession
         }
     }
 
-    public SessionInfo Info { get; }
+    public override SessionInfo Info { get; }
 
-    public Bar Bar(int index)
-    {
-        CheckOpen();
-        return _bars[index];
-    }
+    protected override DeviceConfigSpace Config => _config;
 
-    public ulong ReadConfig(int offset, int width)
-    {
-        CheckOpen();
-        return _config.Read(offset, width);
-    }
+    protected override DeviceBars Bars => _bars;
 
-    public void WriteConfig(int offset, int width, ulong value)
-    {
-        CheckOpen();
-        _config.Write(offset, width, value);
-    }
-
-    public void Map(IReadOnlyList<DmaPiece> pieces)
+    public override void Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
         throw NoDma();
     }
 
-    public void Unmap(IovaRange range)
+    public override void Unmap(IovaRange range)
     {
         CheckOpen();
         throw NoDma();
     }
 
-    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    protected override void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
     {
         CheckOpen();
         _interrupt.Arm(kind, start, eventFds);
     }
 
-    public void Disarm(VectorKind kind)
+    public override void Disarm(VectorKind kind)
     {
         CheckOpen();
         _interrupt.Disarm(kind);
     }
 
-    public void Mask(VectorKind kind, int vector, bool masked)
+    public override void Mask(VectorKind kind, int vector, bool masked)
     {
         CheckOpen();
         _interrupt.Mask(kind, vector, masked);
     }
 
-    public void Trigger(VectorKind kind, int start, int count)
+    public override void Trigger(VectorKind kind, int start, int count)
     {
         CheckOpen();
         throw new PciException(Errno.EOPNOTSUPP, "Linux's UIO cannot signal an interrupt from software", $"Let the device raise it, or {Better}.");
     }
 
-    void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd) => CheckOpen(); // it gives none
+    protected override void Connect(SessionNotice notice, EventFdHandle? eventFd) => CheckOpen(); // it gives none
 
-    public IReadOnlyList<Invalidation> TakeInvalidations()
+    public override IReadOnlyList<Invalidation> TakeInvalidations()
     {
         CheckOpen();
         return [];
     }
 
-    public void SetBusMaster(bool enabled)
-    {
-        CheckOpen();
-        _config.SetBusMaster(enabled);
-    }
-
-    public bool Reset()
+    public override bool Reset()
     {
         CheckOpen();
         if (!Info.CanReset)
-            throw new PciException(Errno.EOPNOTSUPP, $"{_address} cannot be reset by this user, or not at all", $"Give the user {Path.Combine(_folder, "reset")}, if it is there, or {Better}.");
+            throw new PciException(Errno.EOPNOTSUPP, $"{Address} cannot be reset by this user, or not at all", $"Give the user {Path.Combine(_folder, "reset")}, if it is there, or {Better}.");
         try
         {
             File.WriteAllText(Path.Combine(_folder, "reset"), "1");
         }
         catch (IOException refused)
         {
-            throw new PciException(Errno.EIO, $"The kernel did not reset {_address}: {refused.Message}", "The kernel's log may say more.", inner: refused);
+            throw new PciException(Errno.EIO, $"The kernel did not reset {Address}: {refused.Message}", "The kernel's log may say more.", inner: refused);
         }
         return false;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    protected override void End()
     {
-        if (Interlocked.Exchange(ref _ended, 1) != 0)
-            return;
         _bars.End();
         Step(_interrupt.Close); // it masks, which the closed configuration space would refuse
         Step(_config.Close);
@@ -143,32 +119,11 @@ internal sealed class PlainSession : IPciSession
         _file.Dispose();
     }
 
-    /// <inheritdoc/>
-    public override string ToString() => _address;
-
     private const int CapDacOverride = 1; // linux/capability.h
     private const string Better = "bind the device to uio_pci_user or vfio-pci";
 
     private PciException NoDma() => new(
         Errno.EOPNOTSUPP,
-        $"Linux's UIO gives {_address} no memory to reach: it has no call for DMA",
+        $"Linux's UIO gives {Address} no memory to reach: it has no call for DMA",
         $"For DMA, {Better}.");
-
-    private static void Step(Action step)
-    {
-        try
-        {
-            step();
-        }
-        catch (PciException fault)
-        {
-            System.Diagnostics.Trace.TraceWarning($"Ending a session: {fault.Message}");
-        }
-    }
-
-    private void CheckOpen()
-    {
-        if (Volatile.Read(ref _ended) != 0)
-            throw DeviceFaults.Ended(_address);
-    }
 }

@@ -48,7 +48,7 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
     }
 
     /// <inheritdoc/>
-    public IDisposable Watch(Action<DeviceChange> changed) => new PciWatch(_sysfs, Belongs, Describe, changed, _settings.Uevents, _settings.PollInterval);
+    public IDisposable Watch(Action<DeviceChange> changed) => new PciWatch(_sysfs, Belongs, Describe, changed, _settings.HotPlug.Uevents, _settings.HotPlug.PollInterval);
 
     /// <summary>Nothing of its own: sessions hold what is open.</summary>
     public void Dispose()

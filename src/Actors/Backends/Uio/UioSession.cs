@@ -8,9 +8,8 @@ namespace Riser.Actors.Backends.Uio;
 /// One function opened through uio_pci_user: everything goes through its one file. Each concern is a class of its own; here they begin
 /// and end together. Closing the file is what ends a session, in the promised order: bus mastering off, reset, vectors, mappings.
 /// </summary>
-internal sealed class UioSession : IPciSession
+internal sealed class UioSession : HardwareSession, IPciSession
 {
-    private readonly string _address;
     private readonly IUpuDevice _device;
     private readonly DeviceConfigSpace _config;
     private readonly DeviceBars _bars;
@@ -18,7 +17,6 @@ internal sealed class UioSession : IPciSession
     private readonly UioAddressSpace _space;
     private readonly WantedNotice _wanted;
     private readonly BrokerGrant? _grant;
-    private int _ended;
 
     /// <param name="address">The device, for messages.</param>
     /// <param name="device">Owned by the session once this has returned.</param>
@@ -27,8 +25,9 @@ internal sealed class UioSession : IPciSession
     /// <param name="wanted">The broker's wish to have the device back.</param>
     /// <param name="grant">As the device; null where this user could open it by himself.</param>
     public UioSession(string address, IUpuDevice device, UioSettings settings, Func<PciException?> taken, WantedNotice wanted, BrokerGrant? grant = null)
+        : base(address)
     {
-        (_address, _device, _wanted, _grant) = (address, device, wanted, grant);
+        (_device, _wanted, _grant) = (device, wanted, grant);
         var info = device.GetInfo(out var reserved);
         if (info.api_version < LibC.UPU_API_VERSION)
             throw new PciException(Errno.EPROTO, $"The loaded {UioObstacles.Module} speaks version {info.api_version} of its interface, {LibC.UPU_API_VERSION} is needed", "Build and load the module of this release.");
@@ -52,33 +51,19 @@ internal sealed class UioSession : IPciSession
         }
     }
 
-    public SessionInfo Info { get; }
+    public override SessionInfo Info { get; }
 
-    public Bar Bar(int index)
-    {
-        CheckOpen();
-        return _bars[index];
-    }
+    protected override DeviceConfigSpace Config => _config;
 
-    public ulong ReadConfig(int offset, int width)
-    {
-        CheckOpen();
-        return _config.Read(offset, width);
-    }
+    protected override DeviceBars Bars => _bars;
 
-    public void WriteConfig(int offset, int width, ulong value)
-    {
-        CheckOpen();
-        _config.Write(offset, width, value);
-    }
-
-    public void Map(IReadOnlyList<DmaPiece> pieces)
+    public override void Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
         _space.Map(pieces);
     }
 
-    public void Unmap(IovaRange range)
+    public override void Unmap(IovaRange range)
     {
         CheckOpen();
         _space.Unmap(range);
@@ -97,25 +82,25 @@ internal sealed class UioSession : IPciSession
         }
     }
 
-    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    protected override void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
     {
         CheckOpen();
         _vectors.Arm(kind, start, eventFds);
     }
 
-    public void Disarm(VectorKind kind)
+    public override void Disarm(VectorKind kind)
     {
         CheckOpen();
         _vectors.Disarm(kind);
     }
 
-    public void Mask(VectorKind kind, int vector, bool masked)
+    public override void Mask(VectorKind kind, int vector, bool masked)
     {
         CheckOpen();
         _vectors.Mask(kind, vector, masked);
     }
 
-    public void Trigger(VectorKind kind, int start, int count)
+    public override void Trigger(VectorKind kind, int start, int count)
     {
         CheckOpen();
         _vectors.Trigger(kind, start, count);
@@ -127,7 +112,7 @@ internal sealed class UioSession : IPciSession
         _vectors.SetAffinity(kind, vector, cpus);
     }
 
-    void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd)
+    protected override void Connect(SessionNotice notice, EventFdHandle? eventFd)
     {
         CheckOpen();
         if (notice == SessionNotice.RemovalRequested)
@@ -147,7 +132,7 @@ internal sealed class UioSession : IPciSession
             failure: null));
     }
 
-    public IReadOnlyList<Invalidation> TakeInvalidations()
+    public override IReadOnlyList<Invalidation> TakeInvalidations()
     {
         CheckOpen();
         return _space.TakeInvalidations();
@@ -182,51 +167,32 @@ internal sealed class UioSession : IPciSession
         }
     }
 
-    public void SetBusMaster(bool enabled)
-    {
-        CheckOpen();
-        _config.SetBusMaster(enabled);
-    }
-
-    public bool Reset()
+    public override bool Reset()
     {
         CheckOpen();
         if (!Info.CanReset)
-            throw new PciException(Errno.EOPNOTSUPP, $"{_address} cannot be reset: it has no FLR, no power reset and no bus of its own", "Reset it through its own registers, if it has one for that.");
+            throw new PciException(Errno.EOPNOTSUPP, $"{Address} cannot be reset: it has no FLR, no power reset and no bus of its own", "Reset it through its own registers, if it has one for that.");
         try
         {
             _config.Access(_device.Reset, failure: null);
         }
         catch (PciException busy) when (busy is { Errno: Errno.EBUSY, Failure: null })
         {
-            throw new PciException(Errno.EBUSY, $"{_address} is locked by the kernel, or an error of it is being handled", "Try again.", inner: busy);
+            throw new PciException(Errno.EBUSY, $"{Address} is locked by the kernel, or an error of it is being handled", "Try again.", inner: busy);
         }
         return false;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    protected override void End()
     {
-        if (Interlocked.Exchange(ref _ended, 1) != 0)
-            return;
         _wanted.Connect(this, eventFd: null);
         _bars.End(); // before all else: no driver writes to what is being taken down, and no VMA holds the file
-        try
-        {
-            _config.Close();
-        }
-        catch (PciException fault)
-        {
-            System.Diagnostics.Trace.TraceWarning($"Ending a session: {fault.Message}");
-        }
+        Step(_config.Close);
         _vectors.Close();
         _space.Close();
         _device.Dispose();
         _grant?.Dispose(); // last: it tells the broker that all is closed
     }
-
-    /// <inheritdoc/>
-    public override string ToString() => _address;
 
     private static IEnumerable<DeviceWindow> Windows(IUpuDevice device)
     {
@@ -244,11 +210,5 @@ internal sealed class UioSession : IPciSession
                     [.. ranges.Select(r => (r.offset, r.size))]);
             }
         }
-    }
-
-    private void CheckOpen()
-    {
-        if (Volatile.Read(ref _ended) != 0)
-            throw DeviceFaults.Ended(_address);
     }
 }

@@ -41,7 +41,7 @@ public sealed class VfioBackend : IPciBackend, IAsksBroker
     }
 
     /// <inheritdoc/>
-    public IDisposable Watch(Action<DeviceChange> changed) => new PciWatch(_sysfs, f => f.IsVfio, Describe, changed, _settings.Uevents, _settings.PollInterval);
+    public IDisposable Watch(Action<DeviceChange> changed) => new PciWatch(_sysfs, f => f.IsVfio, Describe, changed, _settings.HotPlug.Uevents, _settings.HotPlug.PollInterval);
 
     /// <summary>Nothing of its own: sessions hold what is open.</summary>
     public void Dispose()

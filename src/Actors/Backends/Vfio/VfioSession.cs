@@ -5,9 +5,8 @@ using Riser.Actors.Interop;
 namespace Riser.Actors.Backends.Vfio;
 
 /// <summary>One function opened through VFIO. Each concern is a class of its own; here they begin and end together.</summary>
-internal sealed class VfioSession : IPciSession
+internal sealed class VfioSession : HardwareSession
 {
-    private readonly string _address;
     private readonly VfioGroups _groups;
     private readonly VfioGroup _group;
     private readonly IVfioDevice _device;
@@ -16,11 +15,11 @@ internal sealed class VfioSession : IPciSession
     private readonly VfioVectors _vectors;
     private readonly VfioReset _reset;
     private readonly bool _resetAtClose;
-    private int _ended;
 
     private VfioSession(string address, VfioGroups groups, VfioGroup group, IVfioDevice device, VfioSettings settings)
+        : base(address)
     {
-        (_address, _groups, _group, _device, _resetAtClose) = (address, groups, group, device, settings.ResetAtClose);
+        (_groups, _group, _device, _resetAtClose) = (groups, group, device, settings.ResetAtClose);
         var info = device.GetInfo();
         if ((info.flags & LibC.VFIO_DEVICE_FLAGS_PCI) == 0)
             throw new PciException(Errno.EINVAL, $"{address} is no PCI function to VFIO", "Use a device that is bound to vfio-pci or a variant of it.");
@@ -43,7 +42,11 @@ internal sealed class VfioSession : IPciSession
         }
     }
 
-    public SessionInfo Info { get; }
+    public override SessionInfo Info { get; }
+
+    protected override DeviceConfigSpace Config => _config;
+
+    protected override DeviceBars Bars => _bars;
 
     /// <summary>Opens a function of a group; the session releases the group when it ends, and at once when it cannot begin.</summary>
     public static VfioSession Open(string address, VfioGroups groups, VfioGroup group, VfioSettings settings)
@@ -72,61 +75,43 @@ internal sealed class VfioSession : IPciSession
         }
     }
 
-    public Bar Bar(int index)
-    {
-        CheckOpen();
-        return _bars[index];
-    }
-
-    public ulong ReadConfig(int offset, int width)
-    {
-        CheckOpen();
-        return _config.Read(offset, width);
-    }
-
-    public void WriteConfig(int offset, int width, ulong value)
-    {
-        CheckOpen();
-        _config.Write(offset, width, value);
-    }
-
-    public void Map(IReadOnlyList<DmaPiece> pieces)
+    public override void Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
         _group.Space.Map(this, pieces);
     }
 
-    public void Unmap(IovaRange range)
+    public override void Unmap(IovaRange range)
     {
         CheckOpen();
         _group.Space.Unmap(this, range);
     }
 
-    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    protected override void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
     {
         CheckOpen();
         _vectors.Arm(kind, start, eventFds);
     }
 
-    public void Disarm(VectorKind kind)
+    public override void Disarm(VectorKind kind)
     {
         CheckOpen();
         _vectors.Disarm(kind);
     }
 
-    public void Mask(VectorKind kind, int vector, bool masked)
+    public override void Mask(VectorKind kind, int vector, bool masked)
     {
         CheckOpen();
         _vectors.Mask(kind, vector, masked);
     }
 
-    public void Trigger(VectorKind kind, int start, int count)
+    public override void Trigger(VectorKind kind, int start, int count)
     {
         CheckOpen();
         _vectors.Trigger(kind, start, count);
     }
 
-    void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd)
+    protected override void Connect(SessionNotice notice, EventFdHandle? eventFd)
     {
         CheckOpen();
         if (notice == SessionNotice.Invalidation)
@@ -150,29 +135,20 @@ internal sealed class VfioSession : IPciSession
         }
     }
 
-    public IReadOnlyList<Invalidation> TakeInvalidations()
+    public override IReadOnlyList<Invalidation> TakeInvalidations()
     {
         CheckOpen();
         return [];
     }
 
-    public void SetBusMaster(bool enabled)
-    {
-        CheckOpen();
-        _config.SetBusMaster(enabled);
-    }
-
-    public bool Reset()
+    public override bool Reset()
     {
         CheckOpen();
         return _reset.Reset();
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    protected override void End()
     {
-        if (Interlocked.Exchange(ref _ended, 1) != 0)
-            return;
         _group.Wanted.Connect(this, eventFd: null);
         Step(_bars.End); // before all else: no driver writes to what is being taken down, and no VMA holds the file
         Step(_config.Close);
@@ -181,11 +157,8 @@ internal sealed class VfioSession : IPciSession
         Step(_vectors.Close);
         Step(() => _group.Space.Leave(this));
         Step(_device.Dispose);
-        Step(() => _groups.Release(_group, _address));
+        Step(() => _groups.Release(_group, Address));
     }
-
-    /// <inheritdoc/>
-    public override string ToString() => _address;
 
     private static IEnumerable<DeviceWindow> Windows(IVfioDevice device)
     {
@@ -215,25 +188,6 @@ internal sealed class VfioSession : IPciSession
         catch (NativeException fault) when (fault.Errno == Errno.EINVAL)
         {
             return false;
-        }
-    }
-
-    private void CheckOpen()
-    {
-        if (Volatile.Read(ref _ended) != 0)
-            throw DeviceFaults.Ended(_address);
-    }
-
-    // A step that fails must not keep the next from happening, and the kernel undoes at close what a step could not.
-    private static void Step(Action step)
-    {
-        try
-        {
-            step();
-        }
-        catch (Exception fault) when (fault is PciException or NativeException or ObjectDisposedException)
-        {
-            System.Diagnostics.Trace.TraceWarning($"Ending a session: {fault.Message}");
         }
     }
 

@@ -1,10 +1,11 @@
 using Akka.Configuration;
 using Riser.Actors.Backends.Broker;
+using Riser.Actors.Backends.Hardware;
 
 namespace Riser.Actors.Backends.Vfio;
 
 /// <summary>The section <c>riser.backends.vfio</c>, read once. The keys and their defaults are in reference.conf.</summary>
-internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead, bool ResetAtClose, bool CheckMemlock, bool Uevents, TimeSpan PollInterval, BrokerSettings Broker)
+internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead, bool ResetAtClose, bool CheckMemlock, HotPlugSettings HotPlug, BrokerSettings Broker)
 {
     private const string Section = "riser.backends.vfio";
 
@@ -19,13 +20,7 @@ internal sealed record VfioSettings(string Sysfs, string Nodes, int VectorsAhead
             section.Count(Section, "vectors-ahead", 0, 2048),
             section.Switch(Section, "reset-at-close"),
             section.Switch(Section, "check-memlock"),
-            section.GetString("hot-plug.source") switch
-            {
-                "uevents" => true,
-                "poll" => false,
-                var other => throw new ConfigurationException($"{Section}.hot-plug.source is '{other}'; write uevents or poll."),
-            },
-            section.Interval(Section, "hot-plug.poll-interval"),
+            HotPlugSettings.Read(section, Section),
             BrokerSettings.Of(config));
     }
 }

@@ -119,7 +119,7 @@ public sealed class UioBackendSpecs : IDisposable
 
     [Fact]
     public void Settings_have_the_defaults_of_reference_conf() =>
-        Assert.Equal(new("/sys", "/dev/uio_pci_user", "/dev", 32, true, true, TimeSpan.FromSeconds(10), BrokerSettings.Of(Config.Empty)), UioSettings.Read(Config.Empty));
+        Assert.Equal(new("/sys", "/dev/uio_pci_user", "/dev", 32, true, new(true, TimeSpan.FromSeconds(10)), BrokerSettings.Of(Config.Empty)), UioSettings.Read(Config.Empty));
 
     [Theory]
     [InlineData("hot-plug.source = netlink", "hot-plug.source")]

@@ -124,7 +124,7 @@ public sealed class VfioBackendSpecs : IDisposable
 
     [Fact]
     public void Settings_have_the_defaults_of_reference_conf() =>
-        Assert.Equal(new("/sys", "/dev/vfio", 32, true, true, true, TimeSpan.FromSeconds(10), BrokerSettings.Of(Config.Empty)), VfioSettings.Read(Config.Empty));
+        Assert.Equal(new("/sys", "/dev/vfio", 32, true, true, new(true, TimeSpan.FromSeconds(10)), BrokerSettings.Of(Config.Empty)), VfioSettings.Read(Config.Empty));
 
     [Theory]
     [InlineData("hot-plug.source = netlink", "hot-plug.source")]
