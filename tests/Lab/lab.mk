@@ -1,5 +1,5 @@
 # The virtual machine with real PCI devices: see tests/Lab/README.md. Included by the Makefile.
-LAB_KERNELS ?= 6.12
+LAB_KERNELS ?= 6.12 6.1
 LAB_KERNEL ?= 6.12
 LAB_CONFIGURATION ?= Release
 
@@ -22,5 +22,5 @@ lab-shell: lab-setup module-lab-$(LAB_KERNEL)
 # What the machine can say of SPECIFICATION.md's promises, at full length: kills, and locked memory. RISER_SOAK is a share of it.
 soak-lab:
 	RISER_SOAK="$${RISER_SOAK:-1}" LAB_TIMEOUT="$${LAB_TIMEOUT:-36000}" \
-	    LAB_FILTER="FullyQualifiedName~kill_9_and_opens|FullyQualifiedName~leaves_no_locked_memory" $(MAKE) --no-print-directory lab
+	    LAB_FILTER="FullyQualifiedName~kill_9_and_opens|FullyQualifiedName~leaves_no_locked_memory" $(MAKE) --no-print-directory lab LAB_KERNELS=$(LAB_KERNEL)
 	@cat artifacts/lab/*/figures
