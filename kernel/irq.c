@@ -700,9 +700,30 @@ int upu_set_affinity(struct upu_session *session, void __user *user)
 	return ret;
 }
 
+/* Where a vector is handled, or will be from its next interrupt on, if an earlier move is under way. */
+static int upu_affinity_now(unsigned int virq, struct cpumask *mask)
+{
+	struct irq_data *data = irq_get_irq_data(virq);
+	const struct cpumask *now;
+	struct irq_desc *desc;
+	unsigned long flags;
+
+	if (!data)
+		return -EIO;
+	desc = irq_data_to_desc(data);
+	raw_spin_lock_irqsave(&desc->lock, flags);
+	now = irq_data_get_affinity_mask(data);
+#ifdef CONFIG_GENERIC_PENDING_IRQ
+	if (irqd_is_setaffinity_pending(data))
+		now = desc->pending_mask;
+#endif
+	cpumask_copy(mask, now);
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
+	return 0;
+}
+
 int upu_get_affinity(struct upu_session *session, void __user *user)
 {
-	const struct cpumask *now;
 	struct upu_affinity arg;
 	struct upu_vector *v;
 	cpumask_var_t mask;
@@ -718,14 +739,7 @@ int upu_get_affinity(struct upu_session *session, void __user *user)
 		return -ENOMEM;
 	mutex_lock(&session->udev->lock);
 	v = upu_vector_at(session, arg.vector);
-	ret = PTR_ERR_OR_ZERO(v);
-	if (!ret) {
-		now = irq_get_affinity_mask(v->virq);
-		if (now)
-			cpumask_copy(mask, now);
-		else
-			ret = -EIO;
-	}
+	ret = IS_ERR(v) ? PTR_ERR(v) : upu_affinity_now(v->virq, mask);
 	mutex_unlock(&session->udev->lock);
 	size = min_t(size_t, arg.mask_size, cpumask_size());
 	if (!ret && (copy_to_user(u64_to_user_ptr(arg.mask), cpumask_bits(mask), size) ||
