@@ -700,7 +700,7 @@ int upu_set_affinity(struct upu_session *session, void __user *user)
 	return ret;
 }
 
-/* Where a vector is handled, or will be from its next interrupt on, if an earlier move is under way. */
+/* Where a vector is handled, or will be from its next interrupt on if it is being moved. */
 static int upu_affinity_now(unsigned int virq, struct cpumask *mask)
 {
 	struct irq_data *data = irq_get_irq_data(virq);
