@@ -11,10 +11,9 @@ namespace Riser.Actors.Interrupts;
 /// interrupt and allocates nothing (0 bytes per interrupt, asserted by InterruptPathGuardSpecs).
 /// </summary>
 /// <remarks>
-/// No wake is lost, although the reactor stops listening while every subscriber has a message waiting: the reactor
-/// stores <c>_suspended</c> and then looks at the subscriptions; a Take stores its subscription and then looks at <c>_suspended</c>.
-/// Whoever comes second sees the other. The reactor's second look decides by the subscriptions alone, whatever
-/// <c>_suspended</c> says by then: a Take may have cleared it before the interest was taken away.
+/// No wake is lost, although the reactor stops listening while every subscriber has a message waiting: the reactor stops
+/// listening, stores <c>_suspended</c> and then looks at the subscriptions; a Take stores its subscription and then looks at
+/// <c>_suspended</c>. Whoever comes second sees the other. Whenever nobody listens, <c>_suspended</c> says so, or the reactor's look is still to come.
 /// </remarks>
 internal sealed class VectorChannel : ISignalHandler, IDisposable
 {
@@ -154,8 +153,8 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
 
         if (TellAll(except: null))
             return;
-        Volatile.Write(ref _suspended, 1);
         _source.Suspend();
+        Volatile.Write(ref _suspended, 1); // not before: a Take would listen again too early, and its successor then not at all
         Interlocked.MemoryBarrier();
         if (HasReadySubscriber())
         {
