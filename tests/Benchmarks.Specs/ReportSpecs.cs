@@ -15,6 +15,7 @@ public sealed class ReportSpecs : IDisposable
         new("idle", "the floor", "one core", "C") { Unit = "µs", Measured = new(2, 4, 100), Base = new(2, 4, 100) },
         new("idle", "an actor", "one core", "C") { Unit = "µs", Measured = new(3, 5, 50), Base = new(2, 4, 100), BytesPerEvent = 0 },
         new("idle", "an actor", "free", "C") { Unit = "µs", Measured = new(1, 5, 250), Base = new(2, 4, 100), BytesPerEvent = 0 },
+        new("idle", "a poller", "free", "C") { Unit = "µs", Measured = new(4, 5, 300), Base = new(2, 4, 100), BytesPerEvent = 0 },
     ];
 
     [Fact]
@@ -40,11 +41,13 @@ public sealed class ReportSpecs : IDisposable
     {
         Charts.Write(_folder, new IdleBenchmark(), Rows);
 
-        string[] texts = [.. XDocument.Load(Path.Combine(_folder, "idle-p50.svg")).Descendants().Where(e => e.Name.LocalName == "text").Select(e => e.Value)];
+        string[] texts = [.. XDocument.Load(Path.Combine(_folder, "idle-p50.svg")).Descendants().Where(e => e.Name.LocalName == "text").Select(e => e.Value.Trim())];
         Assert.Contains("an actor", texts);
         Assert.Contains("one core", texts);
         Assert.Contains("1.50", texts);
         Assert.Contains("0.50", texts);
+        Assert.Contains("2.00", texts);
+        Assert.DoesNotContain("1.00", texts); // the poller on one core, which nobody has measured
         Assert.DoesNotContain("the floor", texts); // beside itself it is the line at 1
     }
 

@@ -14,7 +14,9 @@ internal static class Charts
 {
     private const int Width = 960;
     private const int Bar = 14; // pixels
-    private const int Around = 110; // title, axis and legend
+    private const int Around = 90; // title and axis
+    private const int Line = 22; // of the legend
+    private const double Letter = 7.2; // what a letter takes at most on average, as browsers have other fonts than the exporter thinks
 
     private static readonly (string Name, string What, Func<Row, double?> Ratio)[] s_kinds =
     [
@@ -45,7 +47,14 @@ internal static class Charts
     {
         List<string> variants = [.. rows.Select(r => r.Variant).Distinct().Reverse()]; // the axis begins at the bottom
         List<string> regimes = [.. rows.Select(r => r.Regime).Distinct().Reverse()];
-        var model = new PlotModel { Title = title, TitleFontSize = 14, Background = OxyColors.White, DefaultFont = "sans-serif" };
+        var model = new PlotModel
+        {
+            Title = title,
+            TitleFontSize = 14,
+            Background = OxyColors.White,
+            DefaultFont = "sans-serif",
+            PlotMargins = new(variants.Max(v => v.Length) * Letter, double.NaN, double.NaN, double.NaN),
+        };
         var categories = new CategoryAxis { Position = AxisPosition.Left, GapWidth = 0.4 };
         categories.Labels.AddRange(variants);
         model.Axes.Add(categories);
@@ -59,20 +68,17 @@ internal static class Charts
             MajorGridlineColor = OxyColors.LightGray,
             LabelFormatter = value => value.ToString("0.###", CultureInfo.InvariantCulture),
         });
-        model.Legends.Add(new Legend { LegendPlacement = LegendPlacement.Outside, LegendPosition = LegendPosition.BottomCenter, LegendOrientation = LegendOrientation.Horizontal });
+        model.Legends.Add(new Legend { LegendPlacement = LegendPlacement.Outside, LegendPosition = LegendPosition.BottomCenter, LegendOrientation = LegendOrientation.Vertical, LegendLineSpacing = 6 });
         foreach (string regime in regimes)
         {
-            var bars = new BarSeries { Title = regime, BaseValue = 1, LabelFormatString = "{0:0.00}", LabelPlacement = LabelPlacement.Outside, FontSize = 9 };
-            foreach (string variant in variants)
-            {
-                double? value = rows.Find(r => r.Variant == variant && r.Regime == regime) is { } row ? ratio(row) : null;
-                bars.Items.Add(new BarItem(value ?? 1)); // no bar where nothing was measured
-            }
-
+            string room = new('\u00a0', 2 + regime.Length); // the exporter cuts off what is longer than it thinks
+            var bars = new BarSeries { Title = regime + room, BaseValue = 1, LabelFormatString = "{0:0.00}", LabelPlacement = LabelPlacement.Outside, FontSize = 9 };
+            foreach (var row in rows.Where(r => r.Regime == regime)) // no bar where nothing was measured
+                bars.Items.Add(new BarItem(ratio(row)!.Value, variants.IndexOf(row.Variant)));
             model.Series.Add(bars);
         }
 
-        int height = Around + (rows.Count * Bar) + (variants.Count * Bar / 2);
+        int height = Around + (regimes.Count * Line) + (variants.Count * regimes.Count * Bar) + (variants.Count * Bar / 2);
         return new SvgExporter { Width = Width, Height = height, UseVerticalTextAlignmentWorkaround = true }.ExportToString(model);
     }
 
