@@ -455,7 +455,8 @@ struct upu_affinity {
  *
  * A BAR that is mapped when the device is taken away is SIGBUS from then on. A process that has
  * more than this device to lose sets UPU_REQ_SPARE_BARS: then the pages of its BARs read all ones,
- * as a device that is not there does, and what is written to them reaches nobody. It stays set.
+ * as a device that is not there does, and what is written to them reaches nobody (but is read back,
+ * since all of them are one page of memory). It stays set.
  *
  * Errors: EBADF, EFAULT, EINVAL (not an eventfd), ENODEV, ENOMEM.
  */

@@ -9,6 +9,9 @@ namespace Riser.Actors.Backends.Uio;
 /// </summary>
 internal sealed class PlainSession : HardwareSession
 {
+    private const int CapDacOverride = 1; // linux/capability.h
+    private const string Better = "bind the device to uio_pci_user or vfio-pci";
+
     private readonly string _folder;
     private readonly UioFile _file;
     private readonly PlainWindows _windows;
@@ -118,9 +121,6 @@ internal sealed class PlainSession : HardwareSession
         _windows.Dispose();
         _file.Dispose();
     }
-
-    private const int CapDacOverride = 1; // linux/capability.h
-    private const string Better = "bind the device to uio_pci_user or vfio-pci";
 
     private PciException NoDma() => new(
         Errno.EOPNOTSUPP,
