@@ -9,8 +9,7 @@ namespace Riser.Actors.Interrupts;
 /// the subscriber, given to every vector with <see cref="InterruptProtocol.Subscribe"/>; it never leaves the process.
 /// </summary>
 /// <remarks>
-/// Thread-safe, but meant for its subscriber alone. No wake is lost: whoever marks a vector does so before it looks at <c>_queued</c>, and
-/// <see cref="Take"/> clears <c>_queued</c> before it looks at the marks. Whoever comes second sees the other.
+/// Thread-safe, but meant for its subscriber alone. Why no wake is lost stands at <see cref="Summons"/>.
 /// </remarks>
 /// <example>
 /// <code>
@@ -30,7 +29,7 @@ public sealed class InterruptSet : INoSerializationVerificationNeeded
     private readonly VectorChannel?[] _channels; // whose place it is; the same
     private readonly ulong[] _fired; // a bit for each place
     private IActorRef? _owner; // the one subscriber; written under _adding
-    private int _queued; // from the Tell to the Take
+    private Summons _summons; // from the Tell to the Take
 
     /// <param name="vectors">How many vectors may share it, 1 to 65536.</param>
     /// <exception cref="ArgumentOutOfRangeException">No such number.</exception>
@@ -52,8 +51,7 @@ public sealed class InterruptSet : INoSerializationVerificationNeeded
     /// </summary>
     public Fired Take()
     {
-        Volatile.Write(ref _queued, 0);
-        Interlocked.MemoryBarrier();
+        _summons.Clear();
         return new(this);
     }
 
@@ -82,8 +80,7 @@ public sealed class InterruptSet : INoSerializationVerificationNeeded
             (_owner, _channels[place]) = (signal.Subscriber, channel);
             Volatile.Write(ref _signals[place], signal);
             // A subscriber that crashed over the message has lost it.
-            Volatile.Write(ref _queued, 0);
-            Interlocked.MemoryBarrier();
+            _summons.Clear();
             if (HasFired)
                 SendAgain();
             return place;
@@ -105,11 +102,7 @@ public sealed class InterruptSet : INoSerializationVerificationNeeded
 
     /// <summary>Notes that a place has fired.</summary>
     /// <returns>True for the one caller that must send the message now.</returns>
-    internal bool Mark(int place)
-    {
-        Interlocked.Or(ref _fired[place / Bits], 1UL << (place % Bits)); // a full fence before the look
-        return Volatile.Read(ref _queued) == 0 && Interlocked.Exchange(ref _queued, 1) == 0;
-    }
+    internal bool Mark(int place) => _summons.Mark(new Places(_fired), place);
 
     private int PlaceOf(VectorChannel channel)
     {
@@ -121,8 +114,13 @@ public sealed class InterruptSet : INoSerializationVerificationNeeded
 
     private void SendAgain()
     {
-        if (Interlocked.Exchange(ref _queued, 1) == 0)
+        if (_summons.Claim())
             _owner?.Tell(this, ActorRefs.NoSender);
+    }
+
+    private readonly struct Places(ulong[] fired) : IMarks
+    {
+        public void Set(int place) => Interlocked.Or(ref fired[place / Bits], 1UL << (place % Bits));
     }
 
     /// <summary>What a <see cref="Take"/> goes through, once and in order of subscription.</summary>
