@@ -26,8 +26,8 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         Delivered(Trusted, _vfio);
 
         GivenBack();
-        Assert.Matches($"{_vfio} \\(/dev/vfio/[0-9]+\\) is given to user {Trusted} \\(process [0-9]+\\) by rule trusted", _broker.Log);
-        Assert.Matches($"{_vfio} is back from user {Trusted} \\(process [0-9]+\\): its holder has left", _broker.Log);
+        _broker.MustMatch($"{_vfio} \\(/dev/vfio/[0-9]+\\) is given to user {Trusted} \\(process [0-9]+\\) by rule trusted");
+        _broker.MustMatch($"{_vfio} is back from user {Trusted} \\(process [0-9]+\\): its holder has left");
     }
 
     [SkippableFact]
@@ -38,8 +38,8 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         Delivered(Trusted, $"uio:{_address}");
 
         GivenBack();
-        Assert.Matches($"uio:{_address} \\({binding.Node}\\) is given to user {Trusted} \\(process [0-9]+\\) by rule trusted", _broker.Log);
-        Assert.Matches($"uio:{_address} is back from user {Trusted} \\(process [0-9]+\\): its holder has left", _broker.Log);
+        _broker.MustMatch($"uio:{_address} \\({binding.Node}\\) is given to user {Trusted} \\(process [0-9]+\\) by rule trusted");
+        _broker.MustMatch($"uio:{_address} is back from user {Trusted} \\(process [0-9]+\\): its holder has left");
     }
 
     [SkippableFact]
@@ -89,7 +89,7 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         Assert.Equal("it was asked back", TakeBack(_vfio));
 
         Assert.Equal(0, Lab.Command(_address) & 4);
-        Assert.Matches($"{_vfio} is asked back from user {Trusted} \\(process {holder.Process.Id}\\)", _broker.Log);
+        _broker.MustMatch($"{_vfio} is asked back from user {Trusted} \\(process {holder.Process.Id}\\)");
         Assert.False(holder.Process.HasExited); // it lost the device, and nothing else
         using var session = Lab.Backend().Open(Lab.Device("EDU"));
     }
@@ -133,7 +133,7 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
         Syscall.kill(holder.Process.Id, Signum.SIGCONT);
         GivenBack();
         Assert.Equal(0, Lab.Command(_address) & 4);
-        Assert.Contains($"{_vfio} is not given back by user {Reported}", _broker.Log, StringComparison.Ordinal);
+        _broker.MustSay($"{_vfio} is not given back by user {Reported}");
     }
 
     [SkippableFact]

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.RegularExpressions;
 using Mono.Unix.Native;
 using Riser.Actors.Backends;
 using Riser.Actors.Backends.Broker;
@@ -56,8 +58,11 @@ public sealed class RunningBroker : IDisposable
         Start();
     }
 
-    /// <summary>Waits for something in its log.</summary>
+    /// <summary>Waits for something in its log, which is read by and by and may come after an answer.</summary>
     public void MustSay(string text) => Assert.True(Lab.Until(() => Log.Contains(text, StringComparison.Ordinal)), $"It did not say '{text}': {Log}");
+
+    /// <inheritdoc cref="MustSay"/>
+    public void MustMatch([StringSyntax(StringSyntaxAttribute.Regex)] string pattern) => Assert.True(Lab.Until(() => Regex.IsMatch(Log, pattern, RegexOptions.None, TimeSpan.FromSeconds(1))), $"It did not say '{pattern}': {Log}");
 
     // The socket's file is there before anybody listens, and may be its predecessor's.
     private static bool Answers()
