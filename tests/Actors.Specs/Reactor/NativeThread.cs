@@ -38,9 +38,22 @@ internal sealed partial class NativeThread
     public bool IsAsleep => File.ReadLines($"{_folder}/status").First(l => l.StartsWith("State:", StringComparison.Ordinal)).Contains('S');
 
     /// <summary>The one thread of this name.</summary>
-    public static NativeThread Named(string name) => new(int.Parse(
-        Path.GetFileName(Directory.GetDirectories("/proc/self/task").Single(task => File.ReadAllText($"{task}/comm").Trim() == name)),
-        CultureInfo.InvariantCulture));
+    public static NativeThread Named(string name) => new(int.Parse(Path.GetFileName(Tasks(name).Single()), CultureInfo.InvariantCulture));
+
+    /// <summary>How many threads have this name.</summary>
+    public static int Count(string name) => Tasks(name).Count();
+
+    private static IEnumerable<string> Tasks(string name) => Directory.GetDirectories("/proc/self/task").Where(task =>
+    {
+        try
+        {
+            return File.ReadAllText($"{task}/comm").Trim() == name;
+        }
+        catch (IOException)
+        {
+            return false; // it has just ended
+        }
+    });
 
     private long Number(string file, string key) => long.Parse(
         File.ReadLines($"{_folder}/{file}").First(l => l.StartsWith(key, StringComparison.Ordinal))[key.Length..],

@@ -199,7 +199,7 @@ public sealed class ReactorStressSpecs
             }
         }
 
-        Await(() => Threads("spec-leak") == 0, "A thread of a stopped loop lives on.");
+        Await(() => NativeThread.Count("spec-leak") == 0, "A thread of a stopped loop lives on.");
         Assert.InRange(Descriptors(), 0, before + Loops - 1); // the test host has some of its own; a leak would be one a loop
     }
 
@@ -209,18 +209,6 @@ public sealed class ReactorStressSpecs
     // Of the kinds that a loop has; one that is closed meanwhile has no target.
     private static int Descriptors() => Directory.GetFiles("/proc/self/fd").Count(fd =>
         new FileInfo(fd).LinkTarget is { } target && (target.Contains("[eventfd]") || target.Contains("[eventpoll]")));
-
-    private static int Threads(string name) => Directory.GetDirectories("/proc/self/task").Count(task =>
-    {
-        try
-        {
-            return File.ReadAllText(Path.Combine(task, "comm")).Trim() == name;
-        }
-        catch (IOException)
-        {
-            return false; // it has just ended
-        }
-    });
 
     private static void Parallel(int threads, Action<int> body)
     {
