@@ -45,8 +45,6 @@ static char *canaries(const uint64_t *old, int count, int *found)
 	int i, j;
 
 	memset(at, FEATHER, CANARIES * PAGE);
-	if (!found)
-		return at;
 	frames_of(at, frames, CANARIES);
 	for (i = 0; i < CANARIES; i++)
 		for (j = 0; frames[i] && j < count; j++)
@@ -227,7 +225,7 @@ static void one(const struct happening *what, struct nvme *nvme, int edu, int *f
 	if (edu >= 0)
 		edu_begin(edu, EDU_BUFFER, IOVA + PAGE, 256);
 	what->happen(&area);
-	early = canaries(NULL, 0, NULL);	/* while they may be on their way out */
+	early = canaries(frames, AREA, found);	/* while they may be on their way out */
 	if (area.left)
 		memset(area.left, FEATHER, AREA * PAGE);
 	expect_record(nvme->fd, what, &area);
