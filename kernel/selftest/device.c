@@ -245,6 +245,14 @@ void sleep_ms(int ms)
 	nanosleep(&time, NULL);
 }
 
+double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
 void edu_raise(int fd)
 {
 	window_write(fd, 0, EDU_RAISE, 4, 1);

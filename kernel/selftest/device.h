@@ -53,6 +53,7 @@ uint64_t event_count(int fd);	/* takes what is there */
 uint64_t event_wait(int fd, int ms);	/* takes what comes in this time, 0 if nothing does */
 long locked_kb(void);		/* VmLck */
 void sleep_ms(int ms);
+double now(void);		/* seconds, monotonic */
 
 /* edu: a device that computes factorials, copies 4 KiB by DMA, and interrupts. */
 #define EDU_RAISE	0x60

@@ -10,21 +10,12 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "device.h"
 #include "nvme.h"
 
 #define IOVA	0x1000000ull
 #define QUEUES	0x8000000ull
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 /* Lines of /proc/interrupts that the module's vectors of this device have. */
 static int vectors_of(const char *name)

@@ -61,7 +61,7 @@ static void renew_huge(struct memories *of)
 	CHECK(mmap(of->huge, HUGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
 		   -1, 0) == of->huge);
 	madvise(of->huge, HUGE, MADV_HUGEPAGE);
-	memset(of->huge, 1, HUGE);
+	of->huge[0] = 1;		/* the whole comes in */
 	OK(dma_map(of->fd, of->huge, AREA * PAGE, THERE));
 }
 
@@ -161,8 +161,7 @@ static void move(struct memories *of)
 
 static void soft_offline(struct memories *of)
 {
-	if (of->round % 64)		/* each costs the machine a page if it works */
-		return;
+	/* Each would cost the machine a page if it worked: these are pinned. */
 	madvise(of->page, PAGE, MADV_SOFT_OFFLINE);
 	madvise(of->shared, PAGE, MADV_SOFT_OFFLINE);
 }
@@ -255,6 +254,7 @@ static void calm(int times)
 {
 	long before[COUNTED] = { 0 }, after[COUNTED] = { 0 };
 	long done[KINDS] = { 0 };
+	double took[KINDS] = { 0 }, begun;
 	struct upu_invalidation record;
 	struct memories of;
 	struct nvme nvme;
@@ -277,7 +277,9 @@ static void calm(int times)
 		kind = pick(KINDS);
 		of.round = done[kind]++;
 		nvme.iova = (uint64_t[]){ IOVA, THERE, SHARED }[pick(3)];
+		begun = now();
 		harmless[kind].happen(&of);
+		took[kind] += now() - begun;
 		if (invalidations(nvme.fd, &record, 1) > 0)
 			FAIL("%s, or what came shortly before it, took a mapping away: iova %#llx cause %u",
 			     harmless[kind].name, (unsigned long long)record.iova, record.cause);
@@ -299,7 +301,7 @@ static void calm(int times)
 	       (unsigned long long)nvme.done);
 	count_events(after);
 	for (kind = 0; kind < KINDS; kind++)
-		printf("#   %s: %ld\n", harmless[kind].name, done[kind]);
+		printf("#   %s: %ld in %.1f s\n", harmless[kind].name, done[kind], took[kind]);
 	for (kind = 0; kind < COUNTED; kind++)
 		printf("#   the kernel: %s %ld\n", counted[kind], after[kind] - before[kind]);
 	CHECK(after[0] > before[0]);		/* huge pages were there, and were split */

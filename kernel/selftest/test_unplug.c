@@ -6,19 +6,10 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "device.h"
 
 #define IOVA	0x1000000ull
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 static int sysfs_path(char *path, size_t size, const char *file)
 {
