@@ -53,7 +53,10 @@ internal sealed class MemoryWatch
         var watcher = new Watcher(this, range, state, onEvent);
         lock (_gate)
         {
+            bool isWatched = IsWatched(range);
             watcher.Place = _watchers.Add(watcher, range); // first: an event may come at once
+            if (isWatched)
+                return watcher;
             try
             {
                 _file.Register(range.Address, range.Size);
@@ -66,6 +69,22 @@ internal sealed class MemoryWatch
         }
 
         return watcher;
+    }
+
+    // Then the kernel need not be told again: what is told of the other is told of this one, too. Memory that is gone, and of which the reader
+    // has not heard yet, is told as gone to both.
+    private bool IsWatched(HostRange range)
+    {
+        foreach (var other in _watchers.On(range))
+        {
+            foreach (var part in other.Memory.Parts)
+            {
+                if (part.Address <= range.Address && range.Address + range.Size <= part.Address + part.Size)
+                    return true;
+            }
+        }
+
+        return false;
     }
 
     private void Stop(Watcher watcher)

@@ -136,6 +136,57 @@ public sealed class MemoryWatchSpecs
     }
 
     [SkippableFact]
+    public void Watcher_of_memory_that_another_watches_stays_when_that_one_ends()
+    {
+        using var memory = Memory.Map(Kind.Anonymous, 8);
+        var first = Watch(memory.Range);
+        using var second = Watch(memory.Part(2, 3));
+        first.Dispose();
+
+        memory.Advise(1, 2, LibC.MADV_DONTNEED);
+        Expect(MemoryEventKind.Dropped, memory.Part(2, 1));
+        memory.Unmap(0, 8);
+        Expect(MemoryEventKind.Unmapped, memory.Part(2, 3));
+        Silence();
+    }
+
+    [SkippableFact]
+    public void Memory_that_was_replaced_under_another_watcher_is_watched_anew()
+    {
+        using var memory = Memory.Map(Kind.Anonymous, 4);
+        using var first = Watch(memory.Range);
+        memory.Replace(1, 2);
+        Expect(MemoryEventKind.Unmapped, memory.Part(1, 2));
+
+        using var second = Watch(memory.Range);
+
+        memory.Advise(1, 1, LibC.MADV_DONTNEED);
+        Expect(MemoryEventKind.Dropped, memory.Part(1, 1));
+        Silence();
+    }
+
+    [SkippableFact]
+    public void Kernel_is_not_asked_again_for_memory_that_is_watched()
+    {
+        Supported();
+        using var counter = SyscallCounter.Open(new NativeThread().Id, out string refusal);
+        Skip.If(counter is null, refusal);
+        using var memory = Memory.Map(Kind.Anonymous, 4);
+
+        Assert.Equal(2, Calls()); // register, unregister
+        using var first = Watch(memory.Range);
+        Assert.Equal(0, Calls());
+
+        // The fewest: the runtime makes calls of its own now and then.
+        long Calls() => Enumerable.Range(0, 20).Min(_ =>
+        {
+            long before = counter.Count;
+            Watch(memory.Part(0, 3)).Dispose();
+            return counter.Count - before - 1; // one is the count's own
+        });
+    }
+
+    [SkippableFact]
     public void Watcher_is_not_called_after_it_was_disposed()
     {
         Supported();
