@@ -20,7 +20,7 @@ internal sealed class SortedRanges<T>
             foreach (var block in _blocks)
             {
                 for (int i = 0; i < block.Count; i++)
-                    yield return block.Entries[i];
+                    yield return block[i];
             }
         }
     }
@@ -29,7 +29,7 @@ internal sealed class SortedRanges<T>
     public bool TryFirst(ulong iova, out (IovaRange Range, T Value) found)
     {
         var at = Seek(iova);
-        found = at.Block < _blocks.Count ? _blocks[at.Block].Entries[at.Index] : default;
+        found = at.Block < _blocks.Count ? _blocks[at.Block][at.Index] : default;
         return at.Block < _blocks.Count;
     }
 
@@ -43,7 +43,7 @@ internal sealed class SortedRanges<T>
         int index = block < 0 ? 0 : _blocks[block].IndexOf(below); // the first that begins at or after it
         if (block >= 0 && index == 0)
             index = --block < 0 ? 0 : _blocks[block].Count;
-        found = block < 0 ? default : _blocks[block].Entries[index - 1].Range;
+        found = block < 0 ? default : _blocks[block][index - 1].Range;
         return block >= 0;
     }
 
@@ -89,7 +89,7 @@ internal sealed class SortedRanges<T>
         while (low <= high)
         {
             int middle = (low + high) >>> 1;
-            if (_blocks[middle].Entries[0].Range.Start <= start)
+            if (_blocks[middle][0].Range.Start <= start)
                 low = middle + 1;
             else
                 high = middle - 1;
@@ -104,7 +104,7 @@ internal sealed class SortedRanges<T>
         if (block < 0)
             return (0, 0);
         int index = _blocks[block].IndexOf(iova);
-        if (index > 0 && _blocks[block].Entries[index - 1].Range.Last >= iova)
+        if (index > 0 && _blocks[block][index - 1].Range.Last >= iova)
             index--;
         return index < _blocks[block].Count ? (block, index) : (block + 1, 0);
     }
@@ -116,7 +116,7 @@ internal sealed class SortedRanges<T>
 
         public readonly bool IsAtEnd => _at.Block >= blocks.Count;
 
-        public readonly IovaRange Range => blocks[_at.Block].Entries[_at.Index].Range;
+        public readonly IovaRange Range => blocks[_at.Block][_at.Index].Range;
 
         /// <summary>
         /// Moves to the last range of its block, if no gap between here and there has so many bytes. What is full is passed
@@ -135,11 +135,12 @@ internal sealed class SortedRanges<T>
         }
     }
 
+    /// <summary>Entries in order. Whichever side of a change is the shorter one moves: taking all away from either end moves nothing.</summary>
     internal sealed class Block
     {
+        private (IovaRange Range, T Value)[] _entries = new (IovaRange, T)[4];
+        private int _first; // of those that are in use
         private ulong? _gap;
-
-        public (IovaRange Range, T Value)[] Entries { get; private set; } = new (IovaRange, T)[4];
 
         public int Count { get; private set; }
 
@@ -152,11 +153,13 @@ internal sealed class SortedRanges<T>
                     return known;
                 ulong largest = 0;
                 for (int i = 1; i < Count; i++)
-                    largest = Math.Max(largest, Entries[i].Range.Start - Entries[i - 1].Range.Last - 1);
+                    largest = Math.Max(largest, this[i].Range.Start - this[i - 1].Range.Last - 1);
                 _gap = largest;
                 return largest;
             }
         }
+
+        public ref readonly (IovaRange Range, T Value) this[int index] => ref _entries[_first + index];
 
         /// <summary>The first entry that begins at or after an IOVA.</summary>
         public int IndexOf(ulong start)
@@ -165,7 +168,7 @@ internal sealed class SortedRanges<T>
             while (low < high)
             {
                 int middle = (low + high) >>> 1;
-                if (Entries[middle].Range.Start < start)
+                if (this[middle].Range.Start < start)
                     low = middle + 1;
                 else
                     high = middle;
@@ -176,15 +179,16 @@ internal sealed class SortedRanges<T>
 
         public void Insert(int index, (IovaRange Range, T Value) entry)
         {
-            if (Count == Entries.Length)
-            {
-                var larger = new (IovaRange, T)[Math.Min(Most, 4 * Count)];
-                Array.Copy(Entries, larger, Count);
-                Entries = larger;
-            }
-
-            Array.Copy(Entries, index, Entries, index + 1, Count - index);
-            Entries[index] = entry;
+            if (Count == _entries.Length)
+                Grow();
+            bool moveFront = _first > 0 && index < Count - index;
+            if (!moveFront && _first + Count == _entries.Length)
+                MoveDown();
+            if (moveFront)
+                Array.Copy(_entries, _first, _entries, --_first, index);
+            else
+                Array.Copy(_entries, _first + index, _entries, _first + index + 1, Count - index);
+            _entries[_first + index] = entry;
             Count++;
             _gap = null;
         }
@@ -192,20 +196,44 @@ internal sealed class SortedRanges<T>
         public void RemoveAt(int index)
         {
             Count--;
-            Array.Copy(Entries, index + 1, Entries, index, Count - index);
-            Entries[Count] = default;
+            if (index < Count - index)
+            {
+                Array.Copy(_entries, _first, _entries, _first + 1, index);
+                _entries[_first++] = default;
+            }
+            else
+            {
+                Array.Copy(_entries, _first + index + 1, _entries, _first + index, Count - index);
+                _entries[_first + Count] = default;
+            }
+
             _gap = null;
         }
 
         /// <summary>What stands from an index on moves to a block of its own.</summary>
         public Block Split(int index)
         {
-            var rest = new Block { Entries = new (IovaRange, T)[Most], Count = Count - index };
-            Array.Copy(Entries, index, rest.Entries, 0, rest.Count);
-            Array.Clear(Entries, index, rest.Count);
+            var rest = new Block { _entries = new (IovaRange, T)[Most], Count = Count - index };
+            Array.Copy(_entries, _first + index, rest._entries, 0, rest.Count);
+            Array.Clear(_entries, _first + index, rest.Count);
             Count = index;
             _gap = null;
             return rest;
+        }
+
+        private void Grow()
+        {
+            var larger = new (IovaRange, T)[Math.Min(Most, 4 * Count)];
+            Array.Copy(_entries, _first, larger, 0, Count);
+            (_entries, _first) = (larger, 0);
+        }
+
+        // What was taken away in front becomes room behind.
+        private void MoveDown()
+        {
+            Array.Copy(_entries, _first, _entries, 0, Count);
+            Array.Clear(_entries, Count, _first);
+            _first = 0;
         }
     }
 }

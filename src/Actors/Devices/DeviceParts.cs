@@ -134,14 +134,21 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
         return sum;
     }
 
-    // All of a region as a rule, in the same order.
+    // As a rule all of a region, or some in the same order.
     private static IReadOnlyList<DmaPiece> Without(IReadOnlyList<DmaPiece> pieces, IReadOnlyList<IovaRange> ranges)
     {
-        int same = 0;
-        while (same < pieces.Count && same < ranges.Count && pieces[same].Range == ranges[same])
-            same++;
-        if (same == pieces.Count)
-            return [];
+        var left = new List<DmaPiece>(Math.Max(0, pieces.Count - ranges.Count));
+        int next = 0;
+        for (int i = 0; i < pieces.Count; i++)
+        {
+            if (next < ranges.Count && pieces[i].Range == ranges[next])
+                next++;
+            else
+                left.Add(pieces[i]);
+        }
+
+        if (next == ranges.Count)
+            return left.Count == 0 ? [] : left;
         var gone = ranges.ToHashSet();
         return [.. pieces.Where(piece => !gone.Contains(piece.Range))];
     }

@@ -112,7 +112,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
     /// <summary>Finds IOVAs for the pieces and watches their memory, before anything is mapped: nothing slips between.</summary>
     private void Add(AddPieces add, IActorRef sender)
     {
-        if (add.Pieces is null || add.Pieces.Any(piece => piece?.Memory is null))
+        if (!HaveMemory(add.Pieces))
         {
             sender.Tell(new Refused(add, Errno.EINVAL, "A piece of a DMA region needs memory", "Make it with DmaMemory.Allocate or DmaMemory.FromRange."));
             return;
@@ -120,8 +120,8 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
         var placed = new List<RegionPiece>(add.Pieces.Count);
         try
         {
-            foreach (var piece in add.Pieces)
-                placed.Add(Place(piece, placed));
+            for (int i = 0; i < add.Pieces.Count; i++)
+                placed.Add(Place(add.Pieces[i], placed));
         }
         catch (PciException refusal)
         {
@@ -130,6 +130,17 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
             return;
         }
         Step(new Adding(add, new PieceSet([.. placed])), sender);
+    }
+
+    private static bool HaveMemory(IReadOnlyList<Piece>? pieces)
+    {
+        for (int i = 0; i < pieces?.Count; i++)
+        {
+            if (pieces[i]?.Memory is null)
+                return false;
+        }
+
+        return pieces is not null;
     }
 
     private RegionPiece Place(Piece piece, List<RegionPiece> placed)
@@ -175,8 +186,9 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
 
     private void Let(IReadOnlyList<RegionPiece> pieces, bool giveBack)
     {
-        foreach (var piece in pieces)
+        for (int i = 0; i < pieces.Count; i++)
         {
+            var piece = pieces[i];
             cell.Iovas.Release(piece.Mapping.Range);
             if (cell.Find(piece.Memory) is { } held)
                 Let(held, giveBack);

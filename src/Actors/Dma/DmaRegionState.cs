@@ -155,21 +155,14 @@ internal abstract record DmaRegionState
     {
         if (remove.Ranges is null)
             return Stay(new Effect.Reply(sender, new Refused(remove, Errno.EINVAL, "A piece is named twice, or no list is given", "Name each piece once.")));
-        var pieces = PieceSet.Of(Pieces);
-        var named = new RegionPiece[remove.Ranges.Count];
-        for (int i = 0; i < named.Length; i++)
+        if (PieceSet.Of(Pieces).Find(remove.Ranges, out var missing) is not { } going)
         {
-            if (pieces.Find(remove.Ranges[i]) is not { } piece)
-            {
-                return Stay(new Effect.Reply(sender, new Refused(
-                    remove,
-                    Errno.ENOENT,
-                    $"{remove.Ranges[i]} is no piece of this region",
-                    "Name whole pieces, as PiecesAdded and Describe give them.")));
-            }
-            named[i] = piece;
+            return Stay(new Effect.Reply(sender, new Refused(
+                remove,
+                Errno.ENOENT,
+                $"{missing} is no piece of this region",
+                "Name whole pieces, as PiecesAdded and Describe give them.")));
         }
-        var going = new PieceSet(named);
         return going.HasOneTwice
             ? Stay(new Effect.Reply(sender, new Refused(remove, Errno.EINVAL, "A piece is named twice, or no list is given", "Name each piece once.")))
             : Ask(new Operation.Remove(remove.Ranges, going), remove, sender, new DmaMapping.Remove(remove.Ranges));

@@ -18,6 +18,7 @@ internal sealed class IovaAllocator
     // Where the search may begin, by alignment: nothing of at least this size is free below. Keeps a run of equal
     // allocations from searching what is full again and again.
     private readonly (ulong Size, ulong From)[] _full = new (ulong, ulong)[64]; // by the alignment's bit; size 0: nothing is known
+    private ulong _known; // the alignments of which something is
 
     public IovaAllocator(IommuInfo iommu)
     {
@@ -51,6 +52,7 @@ internal sealed class IovaAllocator
                     ref var full = ref _full[BitOperations.Log2(alignment)];
                     if (full.Size == 0 || size <= full.Size)
                         full = (size, found.Start);
+                    _known |= alignment;
                     return found;
                 }
 
@@ -105,8 +107,11 @@ internal sealed class IovaAllocator
                 throw new PciException(Errno.EINVAL, $"The range at IOVA 0x{range.Start:x} has 0x{taken.Range.Size:x} bytes, not 0x{range.Size:x}", "Release exactly what was taken.");
             ulong gap = _taken.TryLast(range.Start, out var below) ? below.Last + 1 : 0;
             _taken.Remove(range.Start);
-            foreach (ref var full in _full.AsSpan())
+            for (ulong left = _known; left != 0; left &= left - 1)
+            {
+                ref var full = ref _full[BitOperations.TrailingZeroCount(left)];
                 full.From = Math.Min(full.From, gap);
+            }
         }
     }
 

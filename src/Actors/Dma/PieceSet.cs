@@ -28,7 +28,22 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
     public int Count => pieces.Length;
 
     /// <summary>Whether one piece is there more than once.</summary>
-    public bool HasOneTwice => Count > 1 && All.Count < Count;
+    public bool HasOneTwice => !IsAscending && All.Count < Count;
+
+    // Pieces of one region never overlap. As a rule they come in order, and then there is nothing to search.
+    private bool IsAscending
+    {
+        get
+        {
+            for (int i = 1; i < pieces.Length; i++)
+            {
+                if (pieces[i - 1].Mapping.Iova >= pieces[i].Mapping.Iova)
+                    return false;
+            }
+
+            return true;
+        }
+    }
 
     private HashSet<RegionPiece> All => _all ??= new(pieces, ReferenceEqualityComparer.Instance);
 
@@ -44,12 +59,53 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
     {
         if (gone.Count == 0)
             return this;
+        if (WithoutInOrder(gone) is { } left)
+            return new(left);
         var all = Of(gone).All;
         return new(Array.FindAll(pieces, piece => !all.Contains(piece)));
     }
 
-    /// <summary>The piece that is exactly there; null when none is.</summary>
-    public RegionPiece? Find(IovaRange range)
+    /// <summary>The pieces that are exactly there, in the order of the ranges.</summary>
+    /// <param name="ranges">As a rule in the order of these pieces.</param>
+    /// <param name="missing">A range at which there is none; then the result is null.</param>
+    public PieceSet? Find(IReadOnlyList<IovaRange> ranges, out IovaRange missing)
+    {
+        var found = new RegionPiece[ranges.Count];
+        int next = ranges.Count == 0 ? 0 : Array.FindIndex(pieces, piece => piece.Mapping.Iova == ranges[0].Start);
+        for (int i = 0; i < found.Length; i++)
+        {
+            missing = ranges[i];
+            bool isNext = (uint)next < (uint)pieces.Length && pieces[next].Mapping.Range == missing;
+            if ((isNext ? pieces[next++] : Find(missing)) is not { } piece)
+                return null;
+            found[i] = piece;
+        }
+
+        missing = default;
+        return new(found);
+    }
+
+    // Null: those that go are not all here, or in another order.
+    private RegionPiece[]? WithoutInOrder(IReadOnlyList<RegionPiece> gone)
+    {
+        if (gone.Count > pieces.Length)
+            return null;
+        var left = new RegionPiece[pieces.Length - gone.Count];
+        int kept = 0, next = 0;
+        foreach (var piece in pieces)
+        {
+            if (next < gone.Count && ReferenceEquals(piece, gone[next]))
+                next++;
+            else if (kept < left.Length)
+                left[kept++] = piece;
+            else
+                return null;
+        }
+
+        return left;
+    }
+
+    private RegionPiece? Find(IovaRange range)
     {
         RegionPiece? found = null;
         if (Count > FewEnoughToSearch)

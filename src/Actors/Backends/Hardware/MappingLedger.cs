@@ -16,14 +16,11 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
     /// <exception cref="PciException">EINVAL, EOVERFLOW, EEXIST or ENOSPC; the message names the piece.</exception>
     public void Check(IReadOnlyList<DmaPiece> pieces)
     {
-        foreach (var piece in pieces)
-        {
-            CheckForm(piece);
-            if (Overlapping(piece.Range) is { } other)
-                throw Overlap(piece.Range, $"{other}, which is mapped");
-        }
-
-        CheckAmongThemselves(pieces);
+        for (int i = 0; i < pieces.Count; i++)
+            CheckForm(pieces[i]);
+        bool inOrder = CheckAmongThemselves(pieces);
+        if (pieces.Count > 0 && !(inOrder && IsFree(pieces[0].Iova, pieces[^1].Range.Last)))
+            CheckWithOthers(pieces);
         if (pieces.Count > iommu.MaxMappings - Count)
         {
             throw new PciException(
@@ -56,20 +53,33 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
 
     public IReadOnlyList<IovaRange> Of(object owner) => [.. _entries.All.Where(e => ReferenceEquals(e.Value, owner)).Select(e => e.Range)];
 
-    // Pieces of one call come in order as a rule, and then there is nothing to sort.
-    private static void CheckAmongThemselves(IReadOnlyList<DmaPiece> pieces)
+    private void CheckWithOthers(IReadOnlyList<DmaPiece> pieces)
+    {
+        foreach (var piece in pieces)
+        {
+            if (_entries.TryFirst(piece.Iova, out var found) && found.Range.Overlaps(piece.Range))
+                throw Overlap(piece.Range, $"{found.Range}, which is mapped");
+        }
+    }
+
+    private bool IsFree(ulong first, ulong last) => !_entries.TryFirst(first, out var found) || found.Range.Start > last;
+
+    // True: they come in order, as those of one call do as a rule, and then there is nothing to sort.
+    private static bool CheckAmongThemselves(IReadOnlyList<DmaPiece> pieces)
     {
         bool inOrder = true;
         for (int i = 1; i < pieces.Count && inOrder; i++)
             inOrder = pieces[i - 1].Range.Last < pieces[i].Iova;
         if (inOrder)
-            return;
+            return true;
         var ordered = pieces.Select(p => p.Range).OrderBy(r => r.Start).ToArray();
         for (int i = 1; i < ordered.Length; i++)
         {
             if (ordered[i].Overlaps(ordered[i - 1]))
                 throw Overlap(ordered[i], $"{ordered[i - 1]} of the same call");
         }
+
+        return false;
     }
 
     private void CheckForm(DmaPiece piece)
@@ -95,8 +105,6 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
 
         return false;
     }
-
-    private IovaRange? Overlapping(IovaRange range) => _entries.TryFirst(range.Start, out var found) && found.Range.Overlaps(range) ? found.Range : null;
 
     private static PciException Overlap(IovaRange range, string other) => new(Errno.EEXIST, $"{range} overlaps {other}", "Choose another IOVA, or unmap that first.");
 
