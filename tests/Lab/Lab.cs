@@ -16,9 +16,15 @@ internal static class Lab
         ? null
         : "Needs the lab's virtual machine with its IOMMU: tests/Lab/run.";
 
-    public static string Address(string name)
+    /// <summary>Of what is here for the machine without an IOMMU alone, which `specs` boots for it.</summary>
+    public static string? BareSkipReason => Environment.GetEnvironmentVariable("RISER_LAB") == "1" && Environment.GetEnvironmentVariable("LAB_IOMMU") == "0"
+        ? null
+        : "Needs the lab's virtual machine without an IOMMU: tests/Lab/run --no-iommu.";
+
+    public static string Address(string name, bool bare = false)
     {
-        Skip.If(SkipReason is not null, SkipReason);
+        string? reason = bare ? BareSkipReason : SkipReason;
+        Skip.If(reason is not null, reason);
         return Environment.GetEnvironmentVariable($"LAB_{name}") ?? throw new SkipException($"This lab has no {name}.");
     }
 
@@ -27,7 +33,7 @@ internal static class Lab
     public static VfioBackend Backend() => new(Akka.Configuration.Config.Empty);
 
     /// <summary>The same device, for a spec that binds it to uio_pci_user (<see cref="UioDevice"/>).</summary>
-    public static DeviceId UioDevice(string name) => DeviceId.Parse($"uio:{Address(name)}");
+    public static DeviceId UioDevice(string name, bool bare = false) => DeviceId.Parse($"uio:{Address(name, bare)}");
 
     public static UioBackend UioBackend() => new(Akka.Configuration.Config.Empty);
 
@@ -89,6 +95,11 @@ internal static class Lab
     public static Process StartAsNobody(params string[] arguments) => Launch(
         "setpriv",
         ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "dotnet", typeof(Lab).Assembly.Location, .. arguments]);
+
+    /// <summary>The same as root without one capability.</summary>
+    public static Process StartWithout(string capability, params string[] arguments) => Launch(
+        "setpriv",
+        [$"--bounding-set=-{capability}", $"--inh-caps=-{capability}", "dotnet", typeof(Lab).Assembly.Location, .. arguments]);
 
     public static string Run(string program, params string[] arguments)
     {

@@ -3,14 +3,19 @@ using Riser.Actors.Interop;
 
 namespace Riser.Lab.Specs;
 
-/// <summary>A device of the lab in the hands of another driver, and of vfio-pci again at the end. The module is loaded at its first use.</summary>
+/// <summary>
+/// A device of the lab in the hands of another driver, and of vfio-pci again at the end; where there is no IOMMU, of none. The module is loaded at its first use.
+/// </summary>
 internal sealed partial class UioBinding : IDisposable
 {
     private const string Module = "uio_pci_user";
 
-    public UioBinding(string name, string driver = Module)
+    private readonly bool _bare;
+
+    public UioBinding(string name, string driver = Module, bool bare = false)
     {
-        Address = Lab.Address(name);
+        _bare = bare;
+        Address = Lab.Address(name, bare);
         Lab.Bind(Address, driver);
     }
 
@@ -37,7 +42,7 @@ internal sealed partial class UioBinding : IDisposable
         Assert.Equal(0, LibC.ioctl(file, UPU_REVOKE, &plain));
     }
 
-    public void Dispose() => Lab.Bind(Address, "vfio-pci");
+    public void Dispose() => Lab.Bind(Address, _bare ? "none" : "vfio-pci");
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);

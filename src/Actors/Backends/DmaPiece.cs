@@ -35,7 +35,7 @@ public enum DmaAccess
 }
 
 /// <summary>One contiguous mapping: <see cref="Host"/> is seen by the device at <see cref="Iova"/>.</summary>
-/// <param name="Iova">First IOVA, aligned to <see cref="IommuInfo.Alignment"/>.</param>
+/// <param name="Iova">First IOVA, aligned to <see cref="IommuInfo.Alignment"/>; 0 where <see cref="IommuInfo.GivesAddresses"/>, and <see cref="IPciSession.Map"/> says it.</param>
 /// <param name="Host">The memory; its size is the mapping's.</param>
 /// <param name="Access">What the device may do.</param>
 public sealed record DmaPiece(ulong Iova, HostRange Host, DmaAccess Access)
@@ -49,6 +49,6 @@ public sealed record DmaPiece(ulong Iova, HostRange Host, DmaAccess Access)
     /// <summary>Where in <see cref="Memfd"/> the piece begins, in bytes.</summary>
     internal ulong MemfdOffset { get; init; }
 
-    /// <summary>The piece as the device sees it.</summary>
+    /// <summary>The piece as the device sees it, where IOVAs are ours to choose.</summary>
     public IovaRange Range => new(Iova, Host.Size);
 }

@@ -33,10 +33,13 @@ public interface IPciSession : IDisposable
     /// <exception cref="PciException">
     /// EEXIST: overlaps a mapping; EINVAL: misaligned, outside the aperture, or on a reserved range; EOVERFLOW: wraps;
     /// ENOMEM: over RLIMIT_MEMLOCK (the message says needed against allowed); ENOSPC: too many mappings; EFAULT: memory that cannot be pinned.
+    /// Where <see cref="IommuInfo.GivesAddresses"/> also EOPNOTSUPP: a piece names an IOVA; EINVAL: memory of one piece that is not in one run; EEXIST:
+    /// memory that is mapped already.
     /// </exception>
-    void Map(IReadOnlyList<DmaPiece> pieces);
+    /// <returns>Null: at the IOVAs that the pieces name. Where <see cref="IommuInfo.GivesAddresses"/>: each piece's range, in the same order.</returns>
+    IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces);
 
-    /// <summary>Takes exactly one earlier piece away. On return no DMA can reach it.</summary>
+    /// <summary>Takes exactly one earlier piece away. On return no DMA can reach it; without an IOMMU it is no longer pinned, and that is all.</summary>
     /// <exception cref="PciException">ENOENT: no piece at this IOVA; EINVAL: the size is not the piece's (a piece is never split).</exception>
     void Unmap(IovaRange range);
 

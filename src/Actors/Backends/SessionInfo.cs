@@ -47,13 +47,19 @@ public enum VectorKind
 public sealed record VectorInfo(VectorKind Kind, int Count, bool CanMask, bool CanGrow, bool AutoMasked);
 
 /// <summary>A device's DMA address space.</summary>
-/// <param name="Present">False: there is no IOMMU, and IOVAs are bus addresses.</param>
+/// <param name="Present">False: there is no IOMMU, and IOVAs are bus addresses (<see cref="GivesAddresses"/>).</param>
 /// <param name="PageSizes">Bit n set: pages of 2^n bytes. The lowest bit is the alignment of every mapping.</param>
-/// <param name="Aperture">Ranges of IOVAs that can be mapped; the gaps are reserved.</param>
-/// <param name="MaxMappings">How many pieces can be mapped at once.</param>
+/// <param name="Aperture">Ranges of IOVAs that can be mapped; the gaps are reserved. Empty where they are not ours to choose.</param>
+/// <param name="MaxMappings">How many pieces can be mapped at once; 0: there is no DMA.</param>
 /// <param name="Notifies">Whether the backend itself unmaps memory that goes away, and tells; see <see cref="IPciSession.TakeInvalidations"/>.</param>
 public sealed record IommuInfo(bool Present, ulong PageSizes, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Aperture, int MaxMappings, bool Notifies = false)
 {
     /// <summary>Bytes to which IOVAs, addresses and sizes must be aligned.</summary>
     public ulong Alignment => PageSizes & (~PageSizes + 1);
+
+    /// <summary>
+    /// There is no IOMMU, and the session says where the device sees a piece: at the bus address where its memory lies, which must be in one run. The
+    /// device reaches all memory, mapped or not: mapping pins, and nothing that is unmapped is out of its reach.
+    /// </summary>
+    public bool GivesAddresses => !Present && MaxMappings > 0;
 }

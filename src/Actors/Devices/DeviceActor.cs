@@ -31,6 +31,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     private (IActorRef Session, DeviceParts Parts)? _stranded; // what a session that hangs may still reach
     private IActorRef? _session;
     private SessionInfo? _info;
+    private IReadOnlyDictionary<DmaPiece, IovaRange>? _places; // where the session has put what has no IOVA of its own
     private bool _present = true;
     private bool _beatIsOut;
     private long _nextId;
@@ -112,6 +113,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             case DmaMapping.Add or DmaMapping.Remove: MapForRegion(message); break;
             case VectorRequest request: AskForVector(request); break;
 
+            case SessionProtocol.Opened opened when opened.Epoch == _state.History.Epoch: _places = opened.Places; Decide(opened); break;
             case SessionProtocol.Ran ran: Ran(ran); break;
             case SessionProtocol.Ended ended: SessionOver(Sender); Decide(ended); break;
             case DmaProtocol.PiecesAdded or Refused or DmaProtocol.SessionLost: RegionAnswered(message); break;
@@ -239,7 +241,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
                 Timers.Cancel(nameof(DeviceState.Overdue));
                 Timers.StartPeriodicTimer(nameof(HeartbeatDue), HeartbeatDue.Instance, _settings.HeartbeatInterval);
                 foreach (var region in _parts.Regions)
-                    region.Tell(new DmaRegionState.SessionBegun(ready.Epoch));
+                    region.Tell(new DmaRegionState.SessionBegun(ready.Epoch, _places));
                 foreach (var vector in _parts.Vectors)
                     vector.Tell(new InterruptProtocol.SessionReady(VectorOf(vector), ready.Epoch));
                 foreach (var notice in _early)
@@ -364,15 +366,15 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     // Its actor is gone; what it had mapped goes before its memory does.
     private void EndRegion(IActorRef region)
     {
-        IReadOnlyList<IovaRange> ranges = [.. _parts.PiecesOf(region).Select(p => p.Range)];
-        _parts.Unmapped(region, ranges);
-        if (ranges.Count == 0 || _session is null)
+        var pieces = _parts.PiecesOf(region);
+        _parts.Unmapped(region, pieces);
+        if (pieces.Count == 0 || _session is null)
         {
             _parts.DropRegion(region);
             return;
         }
         var parts = _parts;
-        Send(new DmaMapping.Remove(ranges), new InFlight(ActorRefs.Nobody, reply =>
+        Send(new DmaMapping.Remove(pieces), new InFlight(ActorRefs.Nobody, reply =>
         {
             parts.DropRegion(region);
             return null;

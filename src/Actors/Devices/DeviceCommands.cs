@@ -87,12 +87,12 @@ internal sealed partial class DeviceActor
             Sender.Tell(new Refused(create, Errno.EAGAIN, $"The first session of {Device} is still being opened", "Wait for SessionReady."));
             return;
         }
-        if (!_info.Iommu.Present)
+        if (_info.Iommu.MaxMappings == 0)
         {
             Sender.Tell(new Refused(
                 create,
                 Errno.EOPNOTSUPP,
-                $"{Device} has no IOMMU that its backend could program, and so no DMA here",
+                $"{Device} has no DMA here: its driver can map no memory for it",
                 "Turn the IOMMU on, and bind the device to uio_pci_user or vfio-pci."));
             return;
         }
@@ -102,7 +102,7 @@ internal sealed partial class DeviceActor
             Sender.Tell(new Refused(create, Errno.EINVAL, "A DMA region needs memory, an access that is reading, writing or both, and a policy that exists", "Give DmaRegionOptions all three."));
             return;
         }
-        var cell = new DmaRegionCell(_found.Iovas.For(_info.Iommu), options.Access, options.Policy) { BackendNotifies = _info.Iommu.Notifies };
+        var cell = new DmaRegionCell(_info.Iommu.Present ? _found.Iovas.For(_info.Iommu) : null, options.Access, options.Policy) { BackendNotifies = _info.Iommu.Notifies };
         var region = Context.ActorOf(DmaRegionActor.Props(cell), $"dma-{++_nextRegion}");
         Context.Watch(region);
         _parts.AddRegion(region, cell);
@@ -144,7 +144,7 @@ internal sealed partial class DeviceActor
                 Send(request, new Mapping(this, region, request));
                 break;
             case DmaMapping.Remove remove when _session is null:
-                _parts.Unmapped(region, remove.Ranges);
+                _parts.Unmapped(region, remove.Pieces);
                 region.Tell(new DmaMapping.Done(_state.History.Epoch));
                 break;
             case DmaMapping.Remove remove when _state is DeviceState.Ending:
@@ -164,7 +164,7 @@ internal sealed partial class DeviceActor
         if (reply is DmaMapping.Done && request is DmaMapping.Add add)
             _parts.Mapped(region, add.Pieces);
         else if (reply is DmaMapping.Done && request is DmaMapping.Remove remove)
-            _parts.Unmapped(region, remove.Ranges);
+            _parts.Unmapped(region, remove.Pieces);
         return reply;
     }
 
@@ -172,7 +172,7 @@ internal sealed partial class DeviceActor
     {
         foreach (var (region, request) in _afterEnd)
         {
-            _parts.Unmapped(region, request.Ranges);
+            _parts.Unmapped(region, request.Pieces);
             region.Tell(new DmaMapping.Done(_state.History.Epoch));
         }
         _afterEnd.Clear();

@@ -74,12 +74,14 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
         Lock(BytesOf(pieces), 0);
     }
 
-    public void Unmapped(IActorRef region, IReadOnlyList<IovaRange> ranges)
+    /// <param name="region">Whose they are.</param>
+    /// <param name="pieces">The very ones that were mapped.</param>
+    public void Unmapped(IActorRef region, IReadOnlyList<DmaPiece> pieces)
     {
         if (!_regions.TryGetValue(region, out var part))
             return;
         ulong before = BytesOf(part.Mapped);
-        part.Mapped = Without(part.Mapped, ranges);
+        part.Mapped = Without(part.Mapped, pieces);
         Lock(0, before - BytesOf(part.Mapped));
     }
 
@@ -135,22 +137,22 @@ internal sealed class DeviceParts(DeviceCounters counters) : IDisposable
     }
 
     // As a rule all of a region, or some in the same order.
-    private static IReadOnlyList<DmaPiece> Without(IReadOnlyList<DmaPiece> pieces, IReadOnlyList<IovaRange> ranges)
+    private static IReadOnlyList<DmaPiece> Without(IReadOnlyList<DmaPiece> pieces, IReadOnlyList<DmaPiece> going)
     {
-        var left = new List<DmaPiece>(Math.Max(0, pieces.Count - ranges.Count));
+        var left = new List<DmaPiece>(Math.Max(0, pieces.Count - going.Count));
         int next = 0;
         for (int i = 0; i < pieces.Count; i++)
         {
-            if (next < ranges.Count && pieces[i].Range == ranges[next])
+            if (next < going.Count && ReferenceEquals(pieces[i], going[next]))
                 next++;
             else
                 left.Add(pieces[i]);
         }
 
-        if (next == ranges.Count)
+        if (next == going.Count)
             return left.Count == 0 ? [] : left;
-        var gone = ranges.ToHashSet();
-        return [.. pieces.Where(piece => !gone.Contains(piece.Range))];
+        var gone = going.ToHashSet<DmaPiece>(ReferenceEqualityComparer.Instance);
+        return [.. pieces.Where(piece => !gone.Contains(piece))];
     }
 
     private void Lock(ulong more, ulong less)

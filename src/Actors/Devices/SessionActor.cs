@@ -26,6 +26,7 @@ internal sealed class SessionActor : UntypedActor
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly List<Bar> _lent = [];
     private readonly DmaMapping.Done _done;
+    private Dictionary<DmaPiece, IovaRange>? _places; // where the session has put what has no IOVA of its own, by the piece itself
     private IPciSession? _session;
     private Failed? _failed; // from then on nothing reaches the device
 
@@ -91,11 +92,11 @@ internal sealed class SessionActor : UntypedActor
             foreach (var (notice, eventFd) in _plan.Notices)
                 _session.Connect(notice, eventFd);
             if (_plan.Pieces.Count > 0)
-                _session.Map(_plan.Pieces);
+                Map(_plan.Pieces, _session);
             if (_plan.Kind is { } kind)
                 _session.Arm(kind, 0, _plan.EventFds);
             Steer(_plan.Kind, _plan.Affinities, _session);
-            Context.Parent.Tell(new Opened(_epoch, _session.Info));
+            Context.Parent.Tell(new Opened(_epoch, _session.Info, _places is null ? null : new Dictionary<DmaPiece, IovaRange>(_places, _places.Comparer)));
         }
         catch (PciException refusal)
         {
@@ -146,8 +147,7 @@ internal sealed class SessionActor : UntypedActor
                 return Done.Instance;
             case DmaMapping.Add add:
                 using (Trace("riser.dma.map"))
-                    session.Map(add.Pieces);
-                return _done;
+                    return Map(add.Pieces, session) is { } ranges ? new DmaMapping.Done(_epoch, ranges) : _done;
             case DmaMapping.Remove remove:
                 using (Trace("riser.dma.unmap"))
                     Unmap(remove, session);
@@ -222,13 +222,23 @@ internal sealed class SessionActor : UntypedActor
         }
     }
 
+    private IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces, IPciSession session)
+    {
+        if (session.Map(pieces) is not { } ranges)
+            return null;
+        _places ??= new(ReferenceEqualityComparer.Instance);
+        for (int i = 0; i < pieces.Count; i++)
+            _places[pieces[i]] = ranges[i];
+        return ranges;
+    }
+
     // The region asks only for what it has; a refusal means that nobody knows any more what is mapped.
-    private static void Unmap(DmaMapping.Remove remove, IPciSession session)
+    private void Unmap(DmaMapping.Remove remove, IPciSession session)
     {
         try
         {
-            foreach (var range in remove.Ranges)
-                session.Unmap(range);
+            foreach (var piece in remove.Pieces)
+                session.Unmap(_places is not null && _places.Remove(piece, out var range) ? range : piece.Range);
         }
         catch (PciException refusal) when (refusal.Failure is null)
         {

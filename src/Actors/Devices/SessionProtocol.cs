@@ -8,7 +8,7 @@ namespace Riser.Actors.Devices;
 internal static class SessionProtocol
 {
     /// <summary>Everything a new session sets up before it is ready: the state of its device, ready to be laid over a fresh handle.</summary>
-    /// <param name="Pieces">Every mapping, at its old IOVA.</param>
+    /// <param name="Pieces">Every mapping, at its old IOVA; without an IOMMU wherever its memory lies now.</param>
     /// <param name="Kind">The kind of vector in use.</param>
     /// <param name="EventFds">By vector number; null where a vector is not open.</param>
     /// <param name="Affinities">The CPUs of vectors that have been given some.</param>
@@ -31,7 +31,10 @@ internal static class SessionProtocol
 
     public sealed record Ran(long Id, long Epoch, object Reply) : INoSerializationVerificationNeeded;
 
-    public sealed record Opened(long Epoch, SessionInfo Info) : INoSerializationVerificationNeeded;
+    /// <param name="Epoch">The session.</param>
+    /// <param name="Info">What it found.</param>
+    /// <param name="Places">Where the device sees the plan's pieces, by the piece itself, if the session said that; null: at their own IOVAs.</param>
+    public sealed record Opened(long Epoch, SessionInfo Info, IReadOnlyDictionary<DmaPiece, IovaRange>? Places = null) : INoSerializationVerificationNeeded;
 
     public sealed record Failed(long Epoch, SessionFailure Failure, Errno Errno, string Why) : INoSerializationVerificationNeeded;
 

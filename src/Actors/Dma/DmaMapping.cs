@@ -9,9 +9,14 @@ internal static class DmaMapping
     /// <summary>Maps pieces, all or none. Answered by <see cref="Done"/>, <see cref="Refused"/> or <see cref="DmaProtocol.SessionLost"/>.</summary>
     public sealed record Add(IReadOnlyList<DmaPiece> Pieces) : INoSerializationVerificationNeeded;
 
-    /// <summary>Unmaps pieces. Answered as <see cref="Add"/>; without a session it succeeds at once, since nothing is mapped.</summary>
-    public sealed record Remove(IReadOnlyList<IovaRange> Ranges) : INoSerializationVerificationNeeded;
+    /// <summary>
+    /// Unmaps pieces, the very ones that were added: without an IOMMU only the session knows where they are now. Answered as
+    /// <see cref="Add"/>; without a session it succeeds at once, since nothing is mapped.
+    /// </summary>
+    public sealed record Remove(IReadOnlyList<DmaPiece> Pieces) : INoSerializationVerificationNeeded;
 
     /// <summary>Carried out, in session <paramref name="Epoch"/>.</summary>
-    public sealed record Done(long Epoch) : INoSerializationVerificationNeeded;
+    /// <param name="Epoch">The session.</param>
+    /// <param name="Ranges">Where the device sees added pieces, if the session said that; null: at their own IOVAs.</param>
+    public sealed record Done(long Epoch, IReadOnlyList<IovaRange>? Ranges = null) : INoSerializationVerificationNeeded;
 }

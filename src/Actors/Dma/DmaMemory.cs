@@ -95,7 +95,8 @@ public sealed class DmaMemory : IDisposable
 
     /// <summary>
     /// Uses memory that the program itself mapped. The program keeps it; if it takes it away (munmap, mremap, madvise), the region is
-    /// invalidated. Truncating a file behind it is noticed only by the <c>uio</c> backend.
+    /// invalidated. Truncating a file behind it is noticed only by the <c>uio</c> backend. Without an IOMMU a region refuses it: nothing could keep the device
+    /// from what becomes of it.
     /// </summary>
     /// <param name="range">Page aligned in address and size.</param>
     /// <exception cref="PciException">EINVAL: misaligned, empty, or it wraps.</exception>

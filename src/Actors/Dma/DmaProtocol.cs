@@ -8,6 +8,11 @@ namespace Riser.Actors.Dma;
 /// What one can say to a DMA region, and what it answers. Every command answers its reply, <see cref="Refused"/>, or
 /// <see cref="SessionLost"/> when the session ended while it was under way.
 /// </summary>
+/// <remarks>
+/// Where there is no IOMMU (<see cref="IommuInfo.GivesAddresses"/>) a piece is where its memory lies: its IOVA is a bus address that nobody chooses, each piece
+/// has its own, and each session gives new ones, which <see cref="Mapped"/> says. Nothing keeps the device from any memory there: what is mapped is pinned until
+/// it is unmapped or its session ends, unmapping unpins it and does no more, and memory that goes away is not told. Quiet the device before its memory goes.
+/// </remarks>
 public static class DmaProtocol
 {
     /// <summary>Anything that a DMA region accepts.</summary>
@@ -20,22 +25,29 @@ public static class DmaProtocol
     /// <param name="Memory">The memory; the region owns it from now on.</param>
     /// <param name="Offset">First byte in it, page aligned.</param>
     /// <param name="Size">Bytes, a multiple of the page size; 0: to the memory's end.</param>
-    /// <param name="Iova">Where the device shall see it; null: right behind the region's last piece, or where there is room.</param>
+    /// <param name="Iova">
+    /// Where the device shall see it; null: right behind the region's last piece, or where there is room. Without an IOMMU it must be null (EOPNOTSUPP): at
+    /// the bus address where the piece's memory lies, which must be in one run (EINVAL): a page of 4 KiB, or of 2 MiB.
+    /// </param>
     public sealed record Piece(DmaMemory Memory, ulong Offset = 0, ulong Size = 0, ulong? Iova = null) : INoSerializationVerificationNeeded;
 
     /// <summary>
     /// Adds pieces to the region while the device runs, all or none: several pieces behind one contiguous IOVA range, or
-    /// parts of one memory at scattered IOVAs. Answers <see cref="PiecesAdded"/>.
+    /// parts of one memory at scattered IOVAs. Answers <see cref="PiecesAdded"/>. Without an IOMMU each has an address of its own, and the region
+    /// refuses while its session is being replaced (EAGAIN).
     /// </summary>
     public sealed record AddPieces(IReadOnlyList<Piece> Pieces) : ICommand, INoSerializationVerificationNeeded;
 
-    /// <summary>Takes whole pieces away while the device runs; each range is one piece's. Answers <see cref="PiecesRemoved"/>.</summary>
+    /// <summary>Takes whole pieces away while the device runs; each range is one piece's. Answers <see cref="PiecesRemoved"/>. Without an IOMMU it is refused as <see cref="AddPieces"/> is.</summary>
     public sealed record RemovePieces([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : ICommand;
 
-    /// <summary>Maps an unmapped or invalidated region again, at its old IOVAs. Answers <see cref="Mapped"/>.</summary>
+    /// <summary>Maps an unmapped or invalidated region again, at its old IOVAs (without an IOMMU: where its memory lies now). Answers <see cref="Mapped"/>.</summary>
     public sealed record Map : ICommand;
 
-    /// <summary>Takes every piece's mapping away; once answered, no DMA can reach the memory. Answers <see cref="Unmapped"/>.</summary>
+    /// <summary>
+    /// Takes every piece's mapping away; once answered, no DMA can reach the memory. Without an IOMMU it only ends the pin: the device reaches all
+    /// memory. Answers <see cref="Unmapped"/>.
+    /// </summary>
     public sealed record Unmap : ICommand;
 
     /// <summary>Unmaps the region, frees its memory and ends the actor. Answers <see cref="Released"/>.</summary>
@@ -60,7 +72,7 @@ public static class DmaProtocol
     /// <param name="Cause">How the memory went away.</param>
     public sealed record Invalidated(IovaRange Range, InvalidationCause Cause) : IEvent;
 
-    /// <summary>The session ended; the region is mapped again at the same IOVAs when the next one is ready.</summary>
+    /// <summary>The session ended; the region is mapped again at the same IOVAs when the next one is ready, without an IOMMU at others.</summary>
     /// <param name="Epoch">The session that ended.</param>
     /// <param name="Failure">Why.</param>
     /// <param name="Command">As an answer: the command that got lost; it has changed nothing.</param>
@@ -77,7 +89,7 @@ public static class DmaProtocol
 
     /// <summary>What a region is at one moment.</summary>
     /// <param name="Phase">Whether the device can reach it.</param>
-    /// <param name="Ranges">Its pieces, as the device sees them.</param>
+    /// <param name="Ranges">Its pieces, as the device sees them; without an IOMMU, while it is not mapped, as it last saw them.</param>
     /// <param name="Bytes">Their sum.</param>
     /// <param name="Lost">Pieces whose memory went away; their IOVAs stay reserved, and <see cref="Map"/> tries them again.</param>
     public sealed record Description(DmaRegionPhase Phase, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges, ulong Bytes, [property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Lost);

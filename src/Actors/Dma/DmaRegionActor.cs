@@ -153,6 +153,13 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
                 $"A piece of 0x{size:x} bytes at offset 0x{piece.Offset:x} is not inside a memory of 0x{piece.Memory.Size:x} bytes",
                 "Keep offset and size within the memory.");
         }
+        if (cell.Iovas is null && piece.Memory.Kind == DmaMemoryKind.Foreign)
+        {
+            throw new PciException(
+                Errno.EOPNOTSUPP,
+                $"The memory at {piece.Memory.Range} is the program's own, and without an IOMMU nothing could keep the device from it once it goes away",
+                "Use DmaMemory.Allocate, or ask the device: DeviceProtocol.AllocateMemory.");
+        }
         var held = cell.Find(piece.Memory);
         if (held is null)
             cell.Memories = held = new(piece.Memory, Watch(piece.Memory), cell.Memories);
@@ -171,17 +178,26 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
 
     private IovaRange Reserve(ulong? iova, ulong size, List<RegionPiece> placed)
     {
+        if (cell.Iovas is not { } iovas)
+        {
+            return iova is null
+                ? new(0, size) // the session says where
+                : throw new PciException(
+                    Errno.EOPNOTSUPP,
+                    $"IOVA 0x{iova:x} cannot be had: without an IOMMU the device sees memory at the bus address where it lies",
+                    "Leave the IOVA open, and take it from the answer.");
+        }
         if (iova is { } wanted)
         {
             var range = new IovaRange(wanted, size);
-            cell.Iovas.Reserve(range);
+            iovas.Reserve(range);
             return range;
         }
         // Right behind the last piece, so that pieces make one contiguous range; elsewhere if that is taken.
         var last = placed.Count > 0 ? placed[^1] : cell.State.Pieces.Count > 0 ? cell.State.Pieces[^1] : null;
-        if (last is not null && last.Mapping.Range.Last + 1 is not 0 and var start && cell.Iovas.TryReserve(new(start, size)))
+        if (last is not null && last.Mapping.Range.Last + 1 is not 0 and var start && iovas.TryReserve(new(start, size)))
             return new(start, size);
-        return cell.Iovas.Allocate(size);
+        return iovas.Allocate(size);
     }
 
     private void Let(IReadOnlyList<RegionPiece> pieces, bool giveBack)
@@ -189,7 +205,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
         for (int i = 0; i < pieces.Count; i++)
         {
             var piece = pieces[i];
-            cell.Iovas.Release(piece.Mapping.Range);
+            cell.Iovas?.Release(piece.Mapping.Range);
             if (cell.Find(piece.Memory) is { } held)
                 Let(held, giveBack);
         }

@@ -8,11 +8,14 @@ namespace Riser.Actors.Dma;
 /// What belongs to a DMA region rather than to its actor, so that a restart of the actor loses nothing. The device makes it and
 /// disposes it once no session maps the region any more: memory is never given back while a device can reach it.
 /// </summary>
-internal sealed class DmaRegionCell(IovaAllocator iovas, DmaAccess access, InvalidationPolicy policy) : IDisposable
+/// <param name="iovas">Null where there is no IOMMU, and the session says where the device sees a piece.</param>
+/// <param name="access">What the device may do.</param>
+/// <param name="policy">What happens when memory goes away.</param>
+internal sealed class DmaRegionCell(IovaAllocator? iovas, DmaAccess access, InvalidationPolicy policy) : IDisposable
 {
     private static readonly DmaRegionState s_nothing = new DmaRegionState.Detached(PieceSet.Empty);
 
-    public IovaAllocator Iovas { get; } = iovas;
+    public IovaAllocator? Iovas { get; } = iovas;
 
     public DmaAccess Access { get; } = access;
 
@@ -27,9 +30,10 @@ internal sealed class DmaRegionCell(IovaAllocator iovas, DmaAccess access, Inval
     /// Whether this process watches a memory. A buffer of the kernel's has nothing that could go away. Where the backend notifies, the
     /// module unmaps before munmap returns, needs no userfaultfd (which a container may forbid), and costs the program less; but it sees
     /// nothing between two sessions, so what the program owns itself is watched all the same: the next session must not map an
-    /// address that is somebody else's by then. Memory of Riser's own stays as long as its region.
+    /// address that is somebody else's by then. Memory of Riser's own stays as long as its region. Without an IOMMU nothing is watched: unmapping would
+    /// only free the pages that the device still reaches, so they stay pinned until their owner unmaps them.
     /// </summary>
-    public bool Watches(DmaMemory memory) => memory.Kind != DmaMemoryKind.Buffer && (!BackendNotifies || memory.Kind == DmaMemoryKind.Foreign);
+    public bool Watches(DmaMemory memory) => Iovas is not null && memory.Kind != DmaMemoryKind.Buffer && (!BackendNotifies || memory.Kind == DmaMemoryKind.Foreign);
 
     /// <summary>Those who want to hear of the region.</summary>
     public HashSet<IActorRef>? Watchers { get; set; }
@@ -71,7 +75,7 @@ internal sealed class DmaRegionCell(IovaAllocator iovas, DmaAccess access, Inval
         }
         var underWay = State is DmaRegionState.Busy { Request: DmaRegionState.Operation.Add add } ? add.Pieces : [];
         foreach (var piece in State.Pieces.Concat(State.Lost).Concat(underWay))
-            Iovas.Release(piece.Mapping.Range);
+            Iovas?.Release(piece.Mapping.Range);
         State = s_nothing;
     }
 

@@ -3,8 +3,8 @@ using Riser.Actors.Backends;
 namespace Riser.Actors.Dma;
 
 /// <summary>What a new DMA region is to be.</summary>
-/// <param name="Memory">The memory; the region owns it from now on.</param>
-/// <param name="Iova">Where the device shall see it, aligned to the IOMMU's page size; null lets the region choose.</param>
+/// <param name="Memory">The memory; the region owns it from now on. Without an IOMMU: one page of 4 KiB or 2 MiB, and not the program's own (EOPNOTSUPP).</param>
+/// <param name="Iova">Where the device shall see it, aligned to the IOMMU's page size; null lets the region choose. Without an IOMMU it must be null.</param>
 /// <param name="Access">What the device may do.</param>
 /// <param name="Policy">What happens when the memory goes away.</param>
 public sealed record DmaRegionOptions(

@@ -55,19 +55,19 @@ internal abstract record DmaRegionState
             switch (Request)
             {
                 case Operation.Add add:
-                    var added = new PiecesAdded(RangesOf(add.Pieces));
-                    return Leave(new Mapped(PieceSet.Of(Pieces).With(add.Pieces), done.Epoch) { Lost = Lost }, added);
+                    var added = PieceSet.Of(add.Pieces).At(done.Ranges);
+                    return Leave(new Mapped(PieceSet.Of(Pieces).With(added), done.Epoch) { Lost = Lost }, new PiecesAdded(added.Ranges));
                 case Operation.Remove remove:
                     return Leave(Without(Before, remove.Pieces, keepLost: false), new PiecesRemoved(remove.Ranges), new Effect.Free(remove.Pieces));
                 case Operation.MapAll:
-                    var all = All(Pieces, Lost);
-                    return Leave(new Mapped(all, done.Epoch), new DmaProtocol.Mapped(RangesOf(all), done.Epoch));
+                    var all = All(Pieces, Lost).At(done.Ranges);
+                    return Leave(new Mapped(all, done.Epoch), new DmaProtocol.Mapped(all.Ranges, done.Epoch));
                 case Operation.UnmapAll:
                     return Leave(new Detached(Pieces) { Lost = Lost }, new Unmapped(RangesOf(Pieces)));
                 case Operation.Release:
                     return To(new Detached(Pieces) { Lost = Lost }, new Effect.Publish(new Unmapped(RangesOf(Pieces))), new Effect.Reply(ReplyTo, new Released()), new Effect.Stop());
                 case Operation.Invalidate gone:
-                    Effect[] told = [.. gone.Touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, gone.Cause)))];
+                    Effect[] told = [.. gone.Touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Range, gone.Cause)))];
                     var less = Without(Before, gone.Touched, keepLost: true);
                     if (policy == InvalidationPolicy.Remap && gone.Cause == InvalidationCause.Dropped)
                         return To(new Busy(less, new Operation.Remap(gone.Touched), null, ActorRefs.Nobody) { Lost = less.Lost }, [.. told, new Effect.AskDevice(new DmaMapping.Add(Wire(gone.Touched)))]);
@@ -89,7 +89,7 @@ internal abstract record DmaRegionState
         /// this answer. Memory that is gone must not be mapped in the next session: the device is asked again.
         /// </summary>
         public Step Lose(DmaProtocol.SessionLost lost) => Request is Operation.Invalidate gone
-            ? To(this, new Effect.AskDevice(new DmaMapping.Remove(RangesOf(gone.Touched))))
+            ? To(this, new Effect.AskDevice(new DmaMapping.Remove(Wire(gone.Touched))))
             : To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, lost with { Command = Command })], .. Undo()]);
 
         private Effect[] Undo() => Request is Operation.Add add ? [new Effect.Forget(add.Pieces)] : [];
@@ -121,21 +121,23 @@ internal abstract record DmaRegionState
         (Busy busy, DmaProtocol.SessionLost { Command: not null } lost) => busy.Lose(lost),
         (Busy, ICommand or Adding or MemoryGone or PieceGone or SessionBegun or DmaProtocol.SessionLost) => Stay(Effect.Defer.Instance),
 
+        (Waiting { Pieces: [PlacedPiece, ..] }, RemovePieces remove) => Stay(new Effect.Reply(sender, Moving(remove))),
+        (Waiting { Pieces: [PlacedPiece, ..] }, Adding adding) => Stay(new Effect.Forget(adding.Pieces), new Effect.Reply(sender, Moving(adding.Command))),
         (Mapped or Waiting or Detached { Pieces: [], Lost: [] }, Adding adding) => Ask(new Operation.Add(adding.Pieces), adding.Command, sender, new DmaMapping.Add(Wire(adding.Pieces))),
         (Mapped or Waiting, RemovePieces remove) => Remove(remove, sender),
         (Detached or Invalidated, Map map) => Ask(new Operation.MapAll(), map, sender, new DmaMapping.Add(Wire(All(Pieces, Lost)))),
-        (Mapped or Waiting, Unmap unmap) => Ask(new Operation.UnmapAll(), unmap, sender, new DmaMapping.Remove(RangesOf(Pieces))),
-        (Mapped or Waiting, Release release) => Ask(new Operation.Release(), release, sender, new DmaMapping.Remove(RangesOf(Pieces))),
+        (Mapped or Waiting, Unmap unmap) => Ask(new Operation.UnmapAll(), unmap, sender, new DmaMapping.Remove(Wire(Pieces))),
+        (Mapped or Waiting, Release release) => Ask(new Operation.Release(), release, sender, new DmaMapping.Remove(Wire(Pieces))),
         (Detached or Invalidated, Release) => Stay(new Effect.Reply(sender, new Released()), new Effect.Stop()),
         (_, Adding adding) => To(this, [new Effect.Forget(adding.Pieces), .. Refuse(adding.Command, sender).Effects]),
         (_, ICommand command) => Refuse(command, sender),
 
         (Mapped, DmaProtocol.SessionLost lost) => To(new Waiting(Pieces) { Lost = Lost }, new Effect.Publish(lost)),
-        (Waiting, SessionBegun begun) => To(new Mapped(Pieces, begun.Epoch) { Lost = Lost }, new Effect.Publish(new DmaProtocol.Mapped(RangesOf(Pieces), begun.Epoch))),
+        (Waiting, SessionBegun begun) => Begin(begun),
         (_, DmaProtocol.SessionLost lost) => Stay(new Effect.Publish(lost)),
         (_, SessionBegun) => Stay(),
         (_, MemoryGone gone) => Invalidate(p => p.Mapping.Host.Overlaps(gone.Range), gone.Cause),
-        (_, PieceGone gone) => Invalidate(p => p.Mapping.Range == gone.Range, gone.Cause),
+        (_, PieceGone gone) => Invalidate(p => p.Range == gone.Range, gone.Cause),
         _ => Stay(new Effect.Unhandled(message)),
     };
 
@@ -151,6 +153,18 @@ internal abstract record DmaRegionState
     private Step Ask(Operation operation, ICommand? command, IActorRef sender, object request) =>
         To(new Busy(this, operation, command, sender) { Lost = Lost }, new Effect.AskDevice(request));
 
+    private Step Begin(SessionBegun begun)
+    {
+        var pieces = begun.Places is { } places ? PieceSet.Of(Pieces).At(places) : Pieces;
+        return To(new Mapped(pieces, begun.Epoch) { Lost = Lost }, new Effect.Publish(new DmaProtocol.Mapped(RangesOf(pieces), begun.Epoch)));
+    }
+
+    private static Refused Moving(ICommand command) => new(
+        command,
+        Errno.EAGAIN,
+        "There is no IOMMU, and the region's pieces have other addresses in the next session",
+        "Wait for Mapped, which says them.");
+
     private Step Remove(RemovePieces remove, IActorRef sender)
     {
         if (remove.Ranges is null)
@@ -165,7 +179,7 @@ internal abstract record DmaRegionState
         }
         return going.HasOneTwice
             ? Stay(new Effect.Reply(sender, new Refused(remove, Errno.EINVAL, "A piece is named twice, or no list is given", "Name each piece once.")))
-            : Ask(new Operation.Remove(remove.Ranges, going), remove, sender, new DmaMapping.Remove(remove.Ranges));
+            : Ask(new Operation.Remove(remove.Ranges, going), remove, sender, new DmaMapping.Remove(going.Mappings));
     }
 
     private Step Invalidate(Func<RegionPiece, bool> isTouched, InvalidationCause cause)
@@ -174,8 +188,8 @@ internal abstract record DmaRegionState
         if (touched.Count == 0)
             return Stay();
         if (this is Detached)
-            return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Mapping.Range, cause)))]);
-        return Ask(new Operation.Invalidate(touched, cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(RangesOf(touched)));
+            return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Range, cause)))]);
+        return Ask(new Operation.Invalidate(touched, cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(Wire(touched)));
     }
 
     private Step Refuse(ICommand command, IActorRef sender) => Stay(new Effect.Reply(sender, new Refused(
@@ -198,19 +212,33 @@ internal abstract record DmaRegionState
 
     internal readonly record struct Step(DmaRegionState Next, Effect[] Effects);
 
-    /// <summary>Part of a memory and where the device sees it; one and the same for as long as it belongs to its region.</summary>
-    internal sealed class RegionPiece(DmaMemory memory, DmaPiece mapping)
+    /// <summary>Part of a memory and where the device sees it.</summary>
+    internal class RegionPiece(DmaMemory memory, DmaPiece mapping)
     {
         public DmaMemory Memory => memory;
 
+        /// <summary>As it is asked of every session; the same object for as long as the piece belongs to its region.</summary>
         public DmaPiece Mapping => mapping;
+
+        /// <summary>Where the device sees it.</summary>
+        public virtual IovaRange Range => mapping.Range;
+
+        public RegionPiece At(IovaRange range) => new PlacedPiece(memory, mapping, range);
+    }
+
+    /// <summary>A piece that has no IOVA of its own: there is no IOMMU, and each session says where the device sees it.</summary>
+    internal sealed class PlacedPiece(DmaMemory memory, DmaPiece mapping, IovaRange range) : RegionPiece(memory, mapping)
+    {
+        public override IovaRange Range => range;
     }
 
     /// <summary>Pieces whose IOVAs have been reserved, about to be mapped.</summary>
     internal sealed record Adding(AddPieces Command, IReadOnlyList<RegionPiece> Pieces);
 
     /// <summary>The region's mappings are part of a new session.</summary>
-    internal sealed record SessionBegun(long Epoch) : INoSerializationVerificationNeeded;
+    /// <param name="Epoch">The session.</param>
+    /// <param name="Places">Where the device sees them, by the piece itself; null: at their old IOVAs.</param>
+    internal sealed record SessionBegun(long Epoch, IReadOnlyDictionary<DmaPiece, IovaRange>? Places = null) : INoSerializationVerificationNeeded;
 
     /// <summary>The kernel says that memory went away.</summary>
     internal sealed record MemoryGone(HostRange Range, InvalidationCause Cause) : INoSerializationVerificationNeeded;

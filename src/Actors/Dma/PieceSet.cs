@@ -20,7 +20,7 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
     public static PieceSet Empty { get; } = new([]);
 
     /// <summary>As the device sees them.</summary>
-    public IReadOnlyList<IovaRange> Ranges => Count == 1 ? [pieces[0].Mapping.Range] : _ranges ??= Array.ConvertAll(pieces, piece => piece.Mapping.Range);
+    public IReadOnlyList<IovaRange> Ranges => Count == 1 ? [pieces[0].Range] : _ranges ??= Array.ConvertAll(pieces, piece => piece.Range);
 
     /// <summary>As a session maps them.</summary>
     public IReadOnlyList<DmaPiece> Mappings => Count == 1 ? [pieces[0].Mapping] : _mappings ??= Array.ConvertAll(pieces, piece => piece.Mapping);
@@ -37,7 +37,7 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
         {
             for (int i = 1; i < pieces.Length; i++)
             {
-                if (pieces[i - 1].Mapping.Iova >= pieces[i].Mapping.Iova)
+                if (pieces[i - 1].Range.Start >= pieces[i].Range.Start)
                     return false;
             }
 
@@ -65,17 +65,24 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
         return new(Array.FindAll(pieces, piece => !all.Contains(piece)));
     }
 
+    /// <summary>These where a session has put them, in the same order; null: where they are.</summary>
+    public PieceSet At(IReadOnlyList<IovaRange>? ranges) => ranges is null ? this : new([.. pieces.Select((piece, i) => piece.At(ranges[i]))]);
+
+    /// <summary>These where a session has put some of them.</summary>
+    public PieceSet At(IReadOnlyDictionary<DmaPiece, IovaRange> places) =>
+        new(Array.ConvertAll(pieces, piece => places.TryGetValue(piece.Mapping, out var range) ? piece.At(range) : piece));
+
     /// <summary>The pieces that are exactly there, in the order of the ranges.</summary>
     /// <param name="ranges">As a rule in the order of these pieces.</param>
     /// <param name="missing">A range at which there is none; then the result is null.</param>
     public PieceSet? Find(IReadOnlyList<IovaRange> ranges, out IovaRange missing)
     {
         var found = new RegionPiece[ranges.Count];
-        int next = ranges.Count == 0 ? 0 : Array.FindIndex(pieces, piece => piece.Mapping.Iova == ranges[0].Start);
+        int next = ranges.Count == 0 ? 0 : Array.FindIndex(pieces, piece => piece.Range.Start == ranges[0].Start);
         for (int i = 0; i < found.Length; i++)
         {
             missing = ranges[i];
-            bool isNext = (uint)next < (uint)pieces.Length && pieces[next].Mapping.Range == missing;
+            bool isNext = (uint)next < (uint)pieces.Length && pieces[next].Range == missing;
             if ((isNext ? pieces[next++] : Find(missing)) is not { } piece)
                 return null;
             found[i] = piece;
@@ -109,10 +116,10 @@ internal sealed class PieceSet(RegionPiece[] pieces) : IReadOnlyList<RegionPiece
     {
         RegionPiece? found = null;
         if (Count > FewEnoughToSearch)
-            (_byStart ??= pieces.ToDictionary(piece => piece.Mapping.Iova)).TryGetValue(range.Start, out found);
+            (_byStart ??= pieces.ToDictionary(piece => piece.Range.Start)).TryGetValue(range.Start, out found);
         else
-            found = Array.Find(pieces, piece => piece.Mapping.Iova == range.Start);
-        return found is not null && found.Mapping.Range == range ? found : null;
+            found = Array.Find(pieces, piece => piece.Range.Start == range.Start);
+        return found is not null && found.Range == range ? found : null;
     }
 
     public IEnumerator<RegionPiece> GetEnumerator() => ((IEnumerable<RegionPiece>)pieces).GetEnumerator();

@@ -15,7 +15,13 @@ internal interface IUpuDevice : IDeviceWindows
     upu_bar GetBar(uint index, out IReadOnlyList<upu_bar_range> ranges);
 
     /// <summary>UPU_DMA_MAP of memory by address, or of a <paramref name="buffer"/> at an offset.</summary>
-    void Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null);
+    /// <param name="iova">0 without an IOMMU.</param>
+    /// <param name="address">In this process, or the offset.</param>
+    /// <param name="size">Bytes.</param>
+    /// <param name="flags">UPU_DMA_READ, UPU_DMA_WRITE.</param>
+    /// <param name="buffer">Of <see cref="Allocate"/>.</param>
+    /// <returns>The IOVA; without an IOMMU the kernel says it.</returns>
+    ulong Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null);
 
     /// <summary>UPU_DMA_UNMAP.</summary>
     /// <returns>How many bytes were unmapped.</returns>
@@ -78,7 +84,7 @@ internal sealed class UpuFile(int fd) : WindowFile(fd), IUpuDevice
         return bar;
     }
 
-    public void Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null)
+    public ulong Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null)
     {
         bool held = false;
         try
@@ -94,6 +100,7 @@ internal sealed class UpuFile(int fd) : WindowFile(fd), IUpuDevice
                 fd = buffer?.Number ?? 0,
             };
             Call(LibC.UPU_DMA_MAP, ref map);
+            return map.iova;
         }
         finally
         {

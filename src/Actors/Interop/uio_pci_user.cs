@@ -44,6 +44,7 @@ internal static partial class LibC
     public const uint UPU_CAUSE_DROPPED = 3;
 
     public const uint UPU_INVALIDATION_MERGED = 1 << 0;
+    public const uint UPU_INVALIDATION_PINNED = 1 << 1;
 
     public const uint UPU_IRQ_INTX = 1;
     public const uint UPU_IRQ_MSI = 2;

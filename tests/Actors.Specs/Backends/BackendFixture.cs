@@ -1,4 +1,5 @@
 using Riser.Actors.Backends;
+using Riser.Actors.Dma;
 
 namespace Riser.Actors.Specs.Backends;
 
@@ -19,6 +20,9 @@ public abstract class BackendFixture : IDisposable
 
     /// <summary>How often a spec that looks for leaks opens the device. Hardware takes a few resets each time.</summary>
     public virtual int Rounds => 100;
+
+    /// <summary>Memory that lies in huge pages of 2 MiB for sure, as far as the backend can tell.</summary>
+    public virtual DmaMemoryKind HugePages => DmaMemoryKind.HugeTlb;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -16,6 +16,7 @@ public sealed class SimulationConfigSpecs
         Assert.Equal(new PonyOptions { Mode = PonyMode.Rainbow, Vectors = 64, MsiVectors = 32, Rate = 0, Seed = 1, Faults = 0, MemorySize = 65536 }, device);
         Assert.Equal(new PonyOptions(), device);
         Assert.Null(settings.MemoryLock);
+        Assert.True(settings.Iommu.Present);
         Assert.Equal(65535, settings.Iommu.MaxMappings);
         Assert.Equal([new(0, 0xfee00000), new(0xfef00000, (1UL << 48) - 0xfef00000)], settings.Iommu.Aperture);
         Assert.Equal(4096UL, settings.Iommu.Alignment);
@@ -49,6 +50,7 @@ public sealed class SimulationConfigSpecs
     [InlineData("device.colour = pink", "device.colour")]
     [InlineData("iommu.colour = pink", "iommu.colour")]
     [InlineData("colour = pink", "colour")]
+    [InlineData("iommu.present = perhaps", "iommu.present")]
     [InlineData("iommu.address-width = 64", "iommu.address-width")]
     [InlineData("iommu.max-mappings = 0", "iommu.max-mappings")]
     [InlineData("iommu.memlock = lots", "iommu.memlock")]

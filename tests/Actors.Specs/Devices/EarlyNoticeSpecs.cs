@@ -80,7 +80,7 @@ public sealed class WantedBackBackend(Config config) : IPciBackend
 
         public void WriteConfig(int offset, int width, ulong value) => inner.WriteConfig(offset, width, value);
 
-        public void Map(IReadOnlyList<DmaPiece> pieces) => inner.Map(pieces);
+        public IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces) => inner.Map(pieces);
 
         public void Unmap(IovaRange range) => inner.Unmap(range);
 

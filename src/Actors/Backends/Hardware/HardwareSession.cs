@@ -37,7 +37,7 @@ internal abstract class HardwareSession(string address) : IPciSession
         Config.Write(offset, width, value);
     }
 
-    public abstract void Map(IReadOnlyList<DmaPiece> pieces);
+    public abstract IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces);
 
     public abstract void Unmap(IovaRange range);
 

@@ -18,9 +18,12 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
     {
         for (int i = 0; i < pieces.Count; i++)
             CheckForm(pieces[i]);
-        bool inOrder = CheckAmongThemselves(pieces);
-        if (pieces.Count > 0 && !(inOrder && IsFree(pieces[0].Iova, pieces[^1].Range.Last)))
-            CheckWithOthers(pieces);
+        if (iommu.Present) // else the kernel knows what lies where
+        {
+            bool inOrder = CheckAmongThemselves(pieces);
+            if (pieces.Count > 0 && !(inOrder && IsFree(pieces[0].Iova, pieces[^1].Range.Last)))
+                CheckWithOthers(pieces);
+        }
         if (pieces.Count > iommu.MaxMappings - Count)
         {
             throw new PciException(
@@ -91,7 +94,9 @@ internal sealed class MappingLedger(IommuInfo iommu, string limit)
             throw Invalid($"Access {(int)piece.Access} of the piece at IOVA 0x{piece.Iova:x} is neither reading nor writing", "Say what the device may do: DeviceReads, DeviceWrites or both.");
         if (piece.Iova > ulong.MaxValue - (piece.Host.Size - 1) || piece.Host.Address > ulong.MaxValue - (piece.Host.Size - 1))
             throw new PciException(Errno.EOVERFLOW, $"0x{piece.Host.Size:x} bytes from IOVA 0x{piece.Iova:x} or address 0x{piece.Host.Address:x} wrap around", "Choose a lower IOVA or a smaller size.");
-        if (!IsInAperture(piece.Range))
+        if (!iommu.Present && piece.Iova != 0)
+            throw new PciException(Errno.EOPNOTSUPP, $"IOVA 0x{piece.Iova:x} is not ours to choose: without an IOMMU memory has the bus address where it lies", "Leave the IOVA open.");
+        if (iommu.Present && !IsInAperture(piece.Range))
             throw Invalid($"{piece.Range} is not inside the aperture {string.Join(", ", iommu.Aperture)}", "Choose an IOVA inside one of these ranges.");
     }
 

@@ -4,17 +4,29 @@ namespace Riser.Actors.Backends.Simulation;
 
 /// <summary>
 /// The IOMMU in front of one simulated device: what is mapped can be reached as far as its access allows, all else is a
-/// logged fault. Pieces are mapped all or none and unmapped exactly. Not thread-safe: the device's lock covers it.
+/// logged fault. Pieces are mapped all or none and unmapped exactly. Where the machine is to have none, memory has bus addresses
+/// instead, and what is not mapped is out of reach all the same. Not thread-safe: the device's lock covers it.
 /// </summary>
 internal sealed class SimulatedIommu(IommuInfo info, IommuFaultLog faults)
 {
     private readonly PageTable<SimulatedMapping> _pages = new();
     private readonly Dictionary<ulong, SimulatedMapping> _byStart = [];
+    private readonly SimulatedBus? _bus = info.Present ? null : new();
 
     public IReadOnlyList<DmaPiece> Mappings => [.. _byStart.Values.Select(m => m.Piece)];
 
     /// <summary>The mappings of memory that shares a byte with a range.</summary>
     public IEnumerable<SimulatedMapping> On(HostRange range) => _byStart.Values.Where(m => m.Piece.Host.Overlaps(range));
+
+    /// <summary>The pieces at their IOVAs, or at the bus addresses where their memory lies.</summary>
+    public IReadOnlyList<DmaPiece> Place(IReadOnlyList<DmaPiece> pieces)
+    {
+        if (_bus is null)
+            return pieces;
+        foreach (var piece in pieces)
+            CheckForm(piece);
+        return _bus.Place(pieces);
+    }
 
     /// <summary>Throws what <see cref="IPciSession.Map"/> promises, as far as it can be told without touching the memory.</summary>
     public void Check(IReadOnlyList<DmaPiece> pieces)
@@ -117,6 +129,17 @@ internal sealed class SimulatedIommu(IommuInfo info, IommuFaultLog faults)
 
     private void Check(DmaPiece piece)
     {
+        CheckForm(piece);
+        if (_bus is not null)
+            SimulatedBus.CheckOnce(piece, _byStart.Values.Select(m => m.Piece));
+        else if (!info.Aperture.Any(a => a.Contains(piece.Range)))
+            throw new PciException(Errno.EINVAL, $"IOVA {piece.Range} is outside the aperture {string.Join(", ", info.Aperture)}", "Choose an IOVA inside one of these ranges.");
+        if (_pages.FindAny(piece.Iova, piece.Host.Size) is { } met)
+            throw Exists(piece.Range, met.Piece.Range);
+    }
+
+    private void CheckForm(DmaPiece piece)
+    {
         ulong mask = info.Alignment - 1;
         if (piece.Host.Size == 0 || ((piece.Iova | piece.Host.Address | piece.Host.Size) & mask) != 0)
             throw new PciException(Errno.EINVAL, $"IOVA 0x{piece.Iova:x}, memory {piece.Host}: not whole pages of 0x{info.Alignment:x} bytes", "Align IOVA, address and size to the IOMMU's page size.");
@@ -124,10 +147,6 @@ internal sealed class SimulatedIommu(IommuInfo info, IommuFaultLog faults)
             throw new PciException(Errno.EINVAL, $"The piece at IOVA 0x{piece.Iova:x} allows neither reads nor writes", "Say what the device may do.");
         if (piece.Iova + (piece.Host.Size - 1) < piece.Iova || piece.Host.Address + (piece.Host.Size - 1) < piece.Host.Address)
             throw new PciException(Errno.EOVERFLOW, $"IOVA 0x{piece.Iova:x}, memory {piece.Host} wraps around the end of its address space", "Use a lower address or a smaller size.");
-        if (!info.Aperture.Any(a => a.Contains(piece.Range)))
-            throw new PciException(Errno.EINVAL, $"IOVA {piece.Range} is outside the aperture {string.Join(", ", info.Aperture)}", "Choose an IOVA inside one of these ranges.");
-        if (_pages.FindAny(piece.Iova, piece.Host.Size) is { } met)
-            throw Exists(piece.Range, met.Piece.Range);
     }
 
     private static void CheckSorted(IReadOnlyList<DmaPiece> pieces)

@@ -61,20 +61,25 @@ internal sealed class SimulationSession(SimulatedDevice device, SimulatedFunctio
         function.WriteBar(index, offset, width, value);
     }
 
-    public void Map(IReadOnlyList<DmaPiece> pieces)
+    public IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         ArgumentNullException.ThrowIfNull(pieces);
+        IReadOnlyList<DmaPiece> placed;
         using (Enter(SimulatedCall.Map))
-            function.Iommu.Check(pieces);
-        List<SimulatedMapping> mappings = new(pieces.Count);
+        {
+            placed = function.Iommu.Place(pieces);
+            function.Iommu.Check(placed);
+        }
+        List<SimulatedMapping> mappings = new(placed.Count);
         try
         {
-            foreach (var piece in pieces)
+            foreach (var piece in placed)
                 mappings.Add(SimulatedMapping.Pin(piece, locked));
             using var scope = Enter();
-            function.Iommu.Check(pieces); // again: another thread may have mapped meanwhile
+            function.Iommu.Check(placed); // again: another thread may have mapped meanwhile
             function.Iommu.Insert(mappings);
             device.Script.Record(SimulatedCall.Map);
+            return ReferenceEquals(placed, pieces) ? null : [.. placed.Select(piece => piece.Range)];
         }
         catch
         {

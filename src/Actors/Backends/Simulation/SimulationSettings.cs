@@ -11,7 +11,7 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
 
     private static readonly string[] s_keys = ["class", "devices", "device", "iommu"];
     private static readonly string[] s_deviceKeys = ["mode", "vectors", "msi-vectors", "rate", "seed", "faults", "memory", "group"];
-    private static readonly string[] s_iommuKeys = ["address-width", "reserved", "max-mappings", "memlock"];
+    private static readonly string[] s_iommuKeys = ["present", "address-width", "reserved", "max-mappings", "memlock"];
 
     /// <exception cref="ConfigurationException">A key is unknown or its value is wrong; the message names it.</exception>
     public static SimulationSettings From(Config config)
@@ -74,6 +74,8 @@ internal sealed record SimulationSettings(IReadOnlyDictionary<string, PonyOption
     {
         int width = Number(iommu, "iommu", "address-width", 32, 63);
         int most = Number(iommu, "iommu", "max-mappings", 1, int.MaxValue);
+        if (!iommu.Switch($"{Section}.iommu", "present"))
+            return new(Present: false, PageSizes & (~PageSizes + 1), [], most);
         List<IovaRange> aperture = [];
         ulong start = 0, last = (1UL << width) - 1;
         foreach (var reserved in Texts(iommu, "reserved").Select(Range).OrderBy(r => r.Start))

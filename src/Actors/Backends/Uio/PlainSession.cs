@@ -53,7 +53,7 @@ internal sealed class PlainSession : HardwareSession
 
     protected override DeviceBars Bars => _bars;
 
-    public override void Map(IReadOnlyList<DmaPiece> pieces)
+    public override IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
         throw NoDma();

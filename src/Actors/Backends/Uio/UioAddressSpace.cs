@@ -5,7 +5,8 @@ namespace Riser.Actors.Backends.Uio;
 
 /// <summary>
 /// The IOVAs of one function. The module unmaps memory that goes away by itself; such a piece stays in the account until it is unmapped
-/// here too, so that both ends agree on every IOVA. Thread-safe.
+/// here too, so that both ends agree on every IOVA. Without an IOMMU the module unmaps nothing by itself: what is pinned stays so until it is unmapped
+/// here, or the session ends. Thread-safe.
 /// </summary>
 internal sealed class UioAddressSpace
 {
@@ -52,18 +53,11 @@ internal sealed class UioAddressSpace
     }
 
     /// <inheritdoc cref="IPciSession.Map"/>
-    public void Map(IReadOnlyList<DmaPiece> pieces)
+    public IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         lock (_gate)
         {
             CheckOpen();
-            if (!Info.Present)
-            {
-                throw new PciException(
-                    Errno.EOPNOTSUPP,
-                    "There is no IOMMU, and IOVAs would be bus addresses that only the kernel knows",
-                    "Turn the IOMMU on; without one, UPU_DMA_MAP (docs/uapi.md) gives bus addresses to a program in C.");
-            }
             _ledger.Check(pieces);
             ulong locks = 0; // buffers were counted when they were made
             foreach (var piece in pieces)
@@ -71,22 +65,27 @@ internal sealed class UioAddressSpace
             if (locks >= Memlock.WorthALook && _memlock?.Invoke().Refusal(locks) is { } refusal)
                 throw refusal;
 
+            var given = Info.Present ? null : new IovaRange[pieces.Count];
             int done = 0;
             try
             {
                 for (; done < pieces.Count; done++)
-                    Map(pieces[done]);
+                {
+                    ulong start = Map(pieces[done]);
+                    given?[done] = new(start, pieces[done].Host.Size);
+                }
             }
             catch (NativeException fault)
             {
                 var refused = Refused(pieces[done], fault, pieces.Skip(done));
                 for (int i = done - 1; i >= 0; i--)
-                    RollBack(pieces[i].Range, refused);
+                    RollBack(given?[i] ?? pieces[i].Range, refused);
                 throw refused;
             }
 
-            foreach (var piece in pieces)
-                _ledger.Add(this, piece.Range);
+            for (int i = 0; i < pieces.Count; i++)
+                _ledger.Add(this, given?[i] ?? pieces[i].Range);
+            return given;
         }
     }
 
@@ -134,7 +133,7 @@ internal sealed class UioAddressSpace
             _closed = true;
     }
 
-    private void Map(DmaPiece piece) => _device.Map(
+    private ulong Map(DmaPiece piece) => _device.Map(
         piece.Iova,
         piece.IsBuffer ? piece.MemfdOffset : piece.Host.Address,
         piece.Host.Size,
@@ -193,6 +192,12 @@ internal sealed class UioAddressSpace
         Errno.ENODEV => _config.Gone(fault.Errno, fault),
         Errno.ENOMEM => Memlock.Now().Explain(left.Aggregate(0UL, (sum, p) => sum + (p.IsBuffer ? 0 : p.Host.Size)), fault),
         Errno.ENOSPC => new(Errno.ENOSPC, $"The kernel has no room for another piece beside the {_ledger.Count} mapped ones", $"Map fewer and larger pieces, or raise dma_entry_limit of the module {UioObstacles.Module}.", inner: fault),
+        Errno.EEXIST when !Info.Present => new(Errno.EEXIST, $"Memory {piece.Host} is mapped already, and without an IOMMU it has one place", "Unmap that first.", inner: fault),
+        Errno.EINVAL when !Info.Present => new(
+            Errno.EINVAL,
+            $"Memory {piece.Host} does not lie in one run, and without an IOMMU a piece has one bus address",
+            "Map it page by page, each a piece of its own; or as huge pages (DmaMemoryKind.HugeTlb, AllocateMemory with Huge), each a piece.",
+            inner: fault),
         Errno.EEXIST => new(Errno.EEXIST, $"{piece.Range} overlaps a mapping", "Choose another IOVA.", inner: fault),
         Errno.EFAULT => new(Errno.EFAULT, $"Memory {piece.Host} cannot be pinned{(piece.Access.HasFlag(DmaAccess.DeviceWrites) ? " for writing" : "")}", "Map memory that is there, writable where the device writes, until it is unmapped from the device; shared mappings of files on a disk cannot be pinned.", inner: fault),
         Errno.EINVAL => new(Errno.EINVAL, $"The kernel refuses {piece.Range} for memory {piece.Host}", "Check alignment and aperture (IommuInfo).", inner: fault),

@@ -57,10 +57,10 @@ internal sealed class UioSession : HardwareSession, IPciSession
 
     protected override DeviceBars Bars => _bars;
 
-    public override void Map(IReadOnlyList<DmaPiece> pieces)
+    public override IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
-        _space.Map(pieces);
+        return _space.Map(pieces);
     }
 
     public override void Unmap(IovaRange range)

@@ -75,10 +75,11 @@ internal sealed class VfioSession : HardwareSession
         }
     }
 
-    public override void Map(IReadOnlyList<DmaPiece> pieces)
+    public override IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
         _group.Space.Map(this, pieces);
+        return null;
     }
 
     public override void Unmap(IovaRange range)

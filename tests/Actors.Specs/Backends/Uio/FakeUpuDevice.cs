@@ -33,6 +33,9 @@ internal sealed class FakeUpuDevice : IUpuDevice
     /// <summary>The map that fails, counted from 0, and how.</summary>
     public (int Call, Errno Errno)? MapFails { get; set; }
 
+    /// <summary>Without an IOMMU: where memory lies.</summary>
+    public Func<ulong, ulong>? BusAddress { get; set; }
+
     public Queue<upu_event> Events { get; } = [];
 
     public List<(ulong Sequence, uint Answer)> Replies { get; } = [];
@@ -55,12 +58,14 @@ internal sealed class FakeUpuDevice : IUpuDevice
         return index == LibC.UPU_WINDOW_CONFIG ? new() { offset = ConfigOffset, size = (ulong)Config.Length } : default;
     }
 
-    public void Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null)
+    public ulong Map(ulong iova, ulong address, ulong size, uint flags, FileDescriptor? buffer = null)
     {
         Check();
         if (MapFails is { } fails && fails.Call == _maps++)
             throw new NativeException("UPU_DMA_MAP", fails.Errno);
+        iova = BusAddress?.Invoke(address) ?? iova;
         Mapped.Add(iova, (size, buffer));
+        return iova;
     }
 
     public ulong Unmap(ulong iova, ulong size)

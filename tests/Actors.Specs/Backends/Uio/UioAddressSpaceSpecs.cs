@@ -114,11 +114,56 @@ public sealed class UioAddressSpaceSpecs
     }
 
     [Fact]
-    public void Nothing_is_mapped_without_an_iommu()
+    public void Without_an_iommu_the_kernel_says_where_memory_lies_and_each_piece_is_unmapped_there()
     {
-        var bare = new UioAddressSpace(_kernel, new(_kernel, "x", FakeUpuDevice.ConfigOffset, 256), new(false, Page, [], 8), memlock: null);
+        var info = UioAddressSpace.Describe(new() { page_sizes = Page, aperture_last = ulong.MaxValue, dma_maximum = 8 }, []);
+        var bare = Bare(info);
 
-        Assert.Equal(Errno.EOPNOTSUPP, Assert.Throws<PciException>(() => bare.Map([Piece(0)])).Errno);
+        Assert.True(info.GivesAddresses);
+        Assert.Equal([new(Bus + (7 * Page), Page), new(Bus + (2 * Page), Page)], bare.Map([Open(7), Open(2)])!);
+        Assert.Equal(Errno.ENOENT, Assert.Throws<PciException>(() => bare.Unmap(new(0, Page))).Errno);
+        bare.Unmap(new(Bus + (7 * Page), Page));
+
+        Assert.Equal([Bus + (2 * Page)], _kernel.Mapped.Keys);
+    }
+
+    [Theory]
+    [InlineData(Errno.EINVAL, "one bus address", "HugeTlb")]
+    [InlineData(Errno.EEXIST, "mapped already", "Unmap")]
+    public void Without_an_iommu_a_refusal_takes_the_pieces_before_it_back_from_where_they_lie(Errno errno, string why, string fix)
+    {
+        var bare = Bare(new(false, Page, [], 8));
+        _kernel.MapFails = (2, errno);
+
+        var refused = Assert.Throws<PciException>(() => bare.Map([Open(3), Open(4), Open(5)]));
+
+        Assert.Equal((errno, (SessionFailure?)null), (refused.Errno, refused.Failure));
+        Assert.Contains(why, refused.Why);
+        Assert.Contains(fix, refused.Fix);
+        Assert.Empty(_kernel.Mapped);
+        Assert.Equal(3, bare.Map([Open(3), Open(4), Open(5)])!.Count);
+    }
+
+    [Fact]
+    public void Without_an_iommu_no_iova_can_be_named_and_no_more_pieces_mapped_than_there_may_be()
+    {
+        var bare = Bare(new(false, Page, [], 2));
+
+        Assert.Equal(Errno.EOPNOTSUPP, Assert.Throws<PciException>(() => bare.Map([Open(0), Piece(1)])).Errno);
+        Assert.Equal(Errno.ENOSPC, Assert.Throws<PciException>(() => bare.Map([Open(0), Open(1), Open(2)])).Errno);
+        Assert.Empty(_kernel.Mapped);
+    }
+
+    [Fact]
+    public void Without_an_iommu_memory_that_goes_away_stays_pinned_and_nobody_is_told_that_it_was_unmapped()
+    {
+        var bare = Bare(new(false, Page, [], 8));
+        var range = bare.Map([Open(3)])![0];
+        _kernel.Records.Enqueue(new() { iova = range.Start, size = Page, cause = LibC.UPU_CAUSE_UNMAPPED, flags = LibC.UPU_INVALIDATION_PINNED });
+
+        Assert.Empty(bare.TakeInvalidations());
+        Assert.Single(_kernel.Mapped);
+        bare.Unmap(range);
     }
 
     private void Revoke(ulong page, uint cause)
@@ -126,6 +171,16 @@ public sealed class UioAddressSpaceSpecs
         _kernel.Mapped.Remove(page * Page);
         _kernel.Records.Enqueue(new() { iova = page * Page, size = Page, cause = cause });
     }
+
+    private const ulong Bus = 0x1_0000_0000;
+
+    private UioAddressSpace Bare(IommuInfo info)
+    {
+        _kernel.BusAddress = address => Bus + address - 0x7000_0000;
+        return new(_kernel, new(_kernel, "x", FakeUpuDevice.ConfigOffset, 256), info, memlock: null);
+    }
+
+    private static DmaPiece Open(ulong page) => Piece(page) with { Iova = 0 };
 
     private static DmaPiece Piece(ulong page) => new(page * Page, new(0x7000_0000 + (page * Page), Page), DmaAccess.ReadWrite);
 }
