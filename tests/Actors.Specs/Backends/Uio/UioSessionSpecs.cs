@@ -51,6 +51,9 @@ public sealed class UioSessionSpecs : IDisposable
         _wanted.Raise();
         using var session = new UioSession("0000:01:00.0", new FakeUpuDevice(), UioSettings.Read(Config.Empty), () => null, _wanted);
 
+        ((IPciSession)session).Connect(SessionNotice.RemovalRequested, _eventFd);
+
+        Assert.Equal(1, _eventFd.Read());
         Assert.Equal(SessionEventKind.Remove, Assert.Single(session.TakeEvents()!).Kind);
     }
 }
