@@ -94,6 +94,12 @@ internal static unsafe partial class Floor
     public static partial int floor_vfio_pairs(nint vfio, nint memory, long size, int pieces, long pairs, ulong iova, long* elapsed);
 
     [LibraryImport(Library)]
+    public static partial int floor_vfio_watched_pairs(nint vfio, nint memory, long size, int pieces, long pairs, ulong iova, long* elapsed);
+
+    [LibraryImport(Library)]
+    public static partial int floor_vfio_container(nint vfio);
+
+    [LibraryImport(Library)]
     public static partial int floor_memory(int kind, long size, long times, long* elapsed);
 
     private static string Run(params string[] arguments)

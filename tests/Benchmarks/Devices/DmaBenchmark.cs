@@ -26,6 +26,8 @@ internal sealed class DmaBenchmark : IBenchmark
             var created = await node.Client.AskAsync<DeviceProtocol.DmaRegionCreated>(device, new DeviceProtocol.CreateDmaRegion(new(DmaMemory.Allocate(size))));
             await node.Client.AskAsync<DmaProtocol.Unmapped>(created.Region, new DmaProtocol.Unmap());
             rows.Add(await MeasureAsync($"map + unmap, {name}", "free, one by one", events: 1, (int)scope.Events(3_000), times => RegionLoad.PairsAsync(node, created.Region, times)));
+            if (size == 4 << 10)
+                rows.Add(await MeasureAsync($"map + unmap, {name}: driver on Akka's default dispatcher", "free, one by one", events: 1, (int)scope.Events(3_000), times => RegionLoad.PairsAsync(node, created.Region, times, RegionLoad.Elsewhere)));
             await node.Client.AskAsync<DmaProtocol.Released>(created.Region, new DmaProtocol.Release());
         }
 
@@ -44,7 +46,7 @@ internal sealed class DmaBenchmark : IBenchmark
 
     private async Task<Row> MeasureAsync(string variant, string regime, int events, int times, Func<int, Task<double[]>> load)
     {
-        await load(times);
+        await Warmth.ReachAsync(Warmth.Usual, () => load(times));
         long bytes = GC.GetTotalAllocatedBytes(precise: true);
         long cpu = Floor.floor_process_cpu();
         var (p50, p99) = Statistics.Percentiles(await load(times));

@@ -5,13 +5,18 @@ using Riser.Actors.Dma;
 
 namespace Riser.Benchmarks.Devices;
 
-/// <summary>A driver that maps and unmaps as fast as it is answered, and notes how long each time took. It never blocks, and so runs where devices and regions do.</summary>
+/// <summary>A driver that maps and unmaps as fast as it is answered, and notes how long each time took. It never blocks, and so runs where devices and regions do, if not told otherwise.</summary>
 internal static class RegionLoad
 {
+    /// <summary>Where each command and each answer is handed over from one thread to another.</summary>
+    public const string Elsewhere = "akka.actor.default-dispatcher";
+
+    private const string Beside = "riser.device-dispatcher";
+
     /// <summary><see cref="DmaProtocol.Map"/> and <see cref="DmaProtocol.Unmap"/> in turn.</summary>
     /// <returns>Microseconds for each pair.</returns>
-    public static Task<double[]> PairsAsync(Node node, IActorRef region, int pairs) =>
-        RunAsync(node, region, pairs, new DmaProtocol.Map(), _ => new DmaProtocol.Unmap());
+    public static Task<double[]> PairsAsync(Node node, IActorRef region, int pairs, string dispatcher = Beside) =>
+        RunAsync(node, region, pairs, new DmaProtocol.Map(), _ => new DmaProtocol.Unmap(), dispatcher);
 
     /// <summary>A batch of pieces is added by one message and removed by one.</summary>
     /// <param name="node">Where.</param>
@@ -24,13 +29,13 @@ internal static class RegionLoad
     public static Task<double[]> BatchesAsync(Node node, IActorRef region, DmaMemory memory, ulong size, int pieces, int times)
     {
         var add = new DmaProtocol.AddPieces([.. Enumerable.Range(0, pieces).Select(i => new DmaProtocol.Piece(memory, (ulong)i * size, size))]);
-        return RunAsync(node, region, times, add, added => new DmaProtocol.RemovePieces(added));
+        return RunAsync(node, region, times, add, added => new DmaProtocol.RemovePieces(added), Beside);
     }
 
-    private static async Task<double[]> RunAsync(Node node, IActorRef region, int times, object first, Func<IReadOnlyList<IovaRange>, object> second)
+    private static async Task<double[]> RunAsync(Node node, IActorRef region, int times, object first, Func<IReadOnlyList<IovaRange>, object> second, string dispatcher)
     {
         var done = new TaskCompletionSource<double[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.System.ActorOf(Props.Create(() => new Driver(region, times, first, second, done)).WithDispatcher("riser.device-dispatcher"));
+        node.System.ActorOf(Props.Create(() => new Driver(region, times, first, second, done)).WithDispatcher(dispatcher));
         return await done.Task.WaitAsync(TimeSpan.FromMinutes(2));
     }
 

@@ -41,6 +41,7 @@ internal sealed class BurstBenchmark : IBenchmark
     [
         new NativeLoop(vectors) { Variant = Contest.FloorName },
         new LoopCallback(vectors, node.Reactor) { Variant = "C# callback on the reactor" },
+        .. vectors == Judged ? [new BareMessages(node.System, vectors) { Variant = "C# callback that tells an actor on the reactor" }] : Array.Empty<Receiver>(),
         new LoopChannel(vectors, node.Reactor) { Variant = "C# System.Threading.Channels" },
         new VectorSubscribers(adaptive.System, vectors, InterruptCounting.Exact) { Variant = "one actor, polls as by default, exact", Goals = new() },
         new VectorSubscribers(node.System, vectors, InterruptCounting.Exact, actorEach: true) { Variant = "an actor for each vector, exact", Goals = new() },

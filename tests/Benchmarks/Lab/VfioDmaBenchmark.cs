@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Riser.Actors.Backends;
 using Riser.Actors.Devices;
 using Riser.Actors.Dma;
+using Riser.Actors.Interop;
 using Riser.Benchmarks.Devices;
 
 namespace Riser.Benchmarks.Lab;
@@ -12,7 +13,7 @@ namespace Riser.Benchmarks.Lab;
 /// </summary>
 internal sealed class VfioDmaBenchmark : IBenchmark
 {
-    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(4); // to compile takes its time here
 
     private const ulong Iova = 1UL << 34; // of the loop in C
 
@@ -30,17 +31,18 @@ internal sealed class VfioDmaBenchmark : IBenchmark
             throw new RefusalException($"The floor could not open its device: errno {-error}.");
         try
         {
-            var bench = new Bench(this, node, device, floor, scope);
+            using var container = new ContainerLoop(floor);
+            var bench = new Bench(this, node, device, floor, container, scope);
             return
             [
-                await bench.MessagesAsync(200),
-                await bench.PairsAsync("4 KiB", 4 << 10, DmaMemoryKind.Normal, 200, target: 1.5),
-                await bench.PairsAsync("64 KiB", 64 << 10, DmaMemoryKind.Normal, 100, target: null),
-                await bench.PairsAsync("2 MiB", 2 << 20, DmaMemoryKind.Huge, 50, target: null),
-                await bench.PairsAsync("1 GiB", 1 << 30, DmaMemoryKind.Huge, 1, target: 1.02),
-                await bench.BatchesAsync("4 KiB", 4 << 10, 256, 4, target: 1.1),
-                await bench.BatchesAsync("64 KiB", 64 << 10, 256, 2, target: null),
-                await bench.BatchesAsync("2 MiB", 2 << 20, 32, 2, target: null),
+                .. await bench.MessagesAsync(200),
+                .. await bench.PairsAsync("4 KiB", 4 << 10, DmaMemoryKind.Normal, 200, target: 1.5),
+                .. await bench.PairsAsync("64 KiB", 64 << 10, DmaMemoryKind.Normal, 100, target: null),
+                .. await bench.PairsAsync("2 MiB", 2 << 20, DmaMemoryKind.Huge, 50, target: null),
+                .. await bench.PairsAsync("1 GiB", 1 << 30, DmaMemoryKind.Huge, 1, target: 1.02),
+                .. await bench.BatchesAsync("4 KiB", 4 << 10, 256, 4, target: 1.1),
+                .. await bench.BatchesAsync("64 KiB", 64 << 10, 256, 2, target: null),
+                .. await bench.BatchesAsync("2 MiB", 2 << 20, 32, 2, target: null),
             ];
         }
         finally
@@ -49,84 +51,104 @@ internal sealed class VfioDmaBenchmark : IBenchmark
         }
     }
 
-    private sealed class Bench(IBenchmark benchmark, Node node, Akka.Actor.IActorRef device, nint floor, Scope scope)
+    private sealed class Bench(IBenchmark benchmark, Node node, Akka.Actor.IActorRef device, nint floor, ContainerLoop container, Scope scope)
     {
         /// <summary>What no actor there can be below: the messages of a pair, without what is done for them, against the ioctls of one page.</summary>
-        public async Task<Row> MessagesAsync(int pairs)
+        public async Task<IReadOnlyList<Row>> MessagesAsync(int pairs)
         {
             const ulong Page = 4 << 10;
             scope.Progress($"{benchmark.Name}: the messages alone");
             using var memory = Populated(Page, DmaMemoryKind.Normal);
-            var row = await CompareAsync(
-                "4 KiB",
+            return await CompareAsync(
                 "one by one",
+                () => FloorPairs(memory, Page, 1, pairs),
                 pieces: 1,
                 pairs,
-                times => MessageChain.PairsAsync(node, times),
-                times => FloorPairs(memory, Page, 1, times),
-                target: null);
-            return row with { Variant = "the messages alone, no ioctl" };
+                [new("the messages alone, no ioctl", () => MessageChain.PairsAsync(node, pairs), Target: null)]);
         }
 
-        public async Task<Row> PairsAsync(string name, ulong size, DmaMemoryKind kind, int pairs, double? target)
+        public async Task<IReadOnlyList<Row>> PairsAsync(string name, ulong size, DmaMemoryKind kind, int pairs, double? target)
         {
             scope.Progress($"{benchmark.Name}: {name}");
             var memory = Populated(size, kind);
             var created = await CreateAsync(memory);
             await node.Client.AskAsync<DmaProtocol.Unmapped>(created.Region, new DmaProtocol.Unmap());
-            var row = await CompareAsync(
-                name,
+            var rows = await CompareAsync(
                 kind == DmaMemoryKind.Huge ? "one by one, huge pages" : "one by one",
+                memory,
+                size,
                 pieces: 1,
                 pairs,
-                times => RegionLoad.PairsAsync(node, created.Region, times),
-                times => FloorPairs(memory, size, 1, times),
-                target);
+                new($"map + unmap, {name}", () => RegionLoad.PairsAsync(node, created.Region, pairs), target));
             await node.Client.AskAsync<DmaProtocol.Released>(created.Region, new DmaProtocol.Release());
-            return row;
+            return rows;
         }
 
-        public async Task<Row> BatchesAsync(string name, ulong size, int pieces, int times, double? target)
+        public async Task<IReadOnlyList<Row>> BatchesAsync(string name, ulong size, int pieces, int times, double? target)
         {
             scope.Progress($"{benchmark.Name}: {pieces} pieces of {name}");
             var memory = Populated(size * (ulong)pieces, size >= 2 << 20 ? DmaMemoryKind.Huge : DmaMemoryKind.Normal);
             var created = await CreateAsync(memory);
-            var row = await CompareAsync(
-                name,
+            var rows = await CompareAsync(
                 $"{pieces} pieces a message{(memory.Kind == DmaMemoryKind.Huge ? ", huge pages" : "")}",
+                memory,
+                size,
                 pieces,
                 times,
-                n => RegionLoad.BatchesAsync(node, created.Region, memory, size, pieces, n),
-                n => FloorPairs(memory, size, pieces, n),
-                target);
+                new($"map + unmap, {name}", () => RegionLoad.BatchesAsync(node, created.Region, memory, size, pieces, times), target));
             await node.Client.AskAsync<DmaProtocol.Released>(created.Region, new DmaProtocol.Release());
-            return row;
+            return rows;
         }
 
-        private async Task<Row> CompareAsync(string name, string regime, int pieces, int times, Func<int, Task<double[]>> ours, Func<int, double[]> theirs, double? target)
+        // Where there is a target, with the floors that a miss is explained by: what .NET costs without an actor, and watching the memory in C.
+        private async Task<IReadOnlyList<Row>> CompareAsync(string regime, DmaMemory memory, ulong size, int pieces, int times, Contestant ours)
         {
-            var measured = new Series(pieces);
+            Func<double[]> against = () => FloorPairs(memory, size, pieces, times);
+            if (ours.Target is null)
+                return await CompareAsync(regime, against, pieces, times, [ours]);
+            using var unwatched = Populated(memory.Size, memory.Kind);
+            return await CompareAsync(
+                regime,
+                against,
+                pieces,
+                times,
+                [
+                    ours,
+                    new($"{ours.Variant}: ioctls from C#, no actor", () => Task.FromResult(container.Pairs(memory, size, pieces, times)), Target: null),
+                    new($"{ours.Variant}: ioctls from C, memory watched", () => Task.FromResult(FloorPairs(unwatched, size, pieces, times, watched: true)), Target: null) { IsC = true },
+                ]);
+        }
+
+        private async Task<IReadOnlyList<Row>> CompareAsync(string regime, Func<double[]> against, int pieces, int times, IReadOnlyList<Contestant> contestants)
+        {
             var floored = new Series(pieces);
-            for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < s_warmUp;)
-                await ours(times); // until it is compiled in full, which takes its time here
-            theirs(Math.Max(1, times / 4));
+            var measured = contestants.Select(_ => new Series(pieces)).ToList();
+            foreach (var contestant in contestants.Where(c => !c.IsC))
+                await Warmth.ReachAsync(s_warmUp, contestant.Load);
+            against();
             for (int turn = 0; turn < scope.Turns; turn++)
             {
                 if (turn % 2 == 0)
-                    floored.Add(() => theirs(times), times);
-                await measured.AddAsync(() => ours(times), times);
+                    floored.Add(against, times);
+                for (int i = 0; i < contestants.Count; i++)
+                    await measured[i].AddAsync(contestants[i].Load, times);
                 if (turn % 2 == 1)
-                    floored.Add(() => theirs(times), times);
+                    floored.Add(against, times);
             }
 
-            var row = new Row(benchmark.Name, $"map + unmap, {name}", regime, "C ioctls")
+            return [.. contestants.Zip(measured, (contestant, series) => RowOf(contestant, regime, series, floored))];
+        }
+
+        private Row RowOf(Contestant contestant, string regime, Series measured, Series floored)
+        {
+            var row = new Row(benchmark.Name, contestant.Variant, regime, "C ioctls")
             {
                 Unit = "µs",
                 Measured = measured.Figures,
                 Base = floored.Figures,
                 BytesPerEvent = measured.Bytes,
             };
-            return target is { } limit ? row with { Targets = [Target.AtMost("p50", limit, row.RatioP50, " × C")] } : row;
+            return contestant.Target is { } limit ? row with { Targets = [Target.AtMost("p50", limit, row.RatioP50, " × C")] } : row;
         }
 
         private async Task<DeviceProtocol.DmaRegionCreated> CreateAsync(DmaMemory memory) =>
@@ -140,14 +162,54 @@ internal sealed class VfioDmaBenchmark : IBenchmark
             return memory;
         }
 
-        private unsafe double[] FloorPairs(DmaMemory memory, ulong size, int pieces, int times)
+        private unsafe double[] FloorPairs(DmaMemory memory, ulong size, int pieces, int times, bool watched = false)
         {
             long[] elapsed = new long[times];
             int error;
             fixed (long* into = elapsed)
-                error = Floor.floor_vfio_pairs(floor, (nint)memory.Range.Address, (long)size, pieces, times, Iova, into);
+            {
+                error = watched
+                    ? Floor.floor_vfio_watched_pairs(floor, (nint)memory.Range.Address, (long)size, pieces, times, Iova, into)
+                    : Floor.floor_vfio_pairs(floor, (nint)memory.Range.Address, (long)size, pieces, times, Iova, into);
+            }
+
             return error == 0 ? [.. elapsed.Select(ns => ns / 1e3)] : throw new RefusalException($"The floor was refused: errno {-error}.");
         }
+    }
+
+    /// <summary>Something that is measured against the floor, in turn with it.</summary>
+    private sealed record Contestant(string Variant, Func<Task<double[]>> Load, double? Target)
+    {
+        /// <summary>There is nothing to compile.</summary>
+        public bool IsC { get; init; }
+    }
+
+    /// <summary>The loop of the floor in C#, through the product's own calls and into the floor's container: what is left of a command when it has no actor, no message and no account.</summary>
+    private sealed class ContainerLoop(nint floor) : IDisposable
+    {
+        private readonly VfioContainerFile _file = new(new FileDescriptor(Floor.floor_vfio_container(floor)));
+
+        public double[] Pairs(DmaMemory memory, ulong size, int pieces, int times)
+        {
+            double[] elapsed = new double[times];
+            for (int time = 0; time < times; time++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                for (uint i = 0; i < pieces; i++)
+                    _file.Map(Iova + (i * size), memory.Range.Address + (i * size), size, LibC.VFIO_DMA_MAP_FLAG_READ | LibC.VFIO_DMA_MAP_FLAG_WRITE);
+                for (uint i = 0; i < pieces; i++)
+                {
+                    if (_file.Unmap(Iova + (i * size), size) != size)
+                        throw new RefusalException("The container did not unmap what it had mapped.");
+                }
+
+                elapsed[time] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+            }
+
+            return elapsed;
+        }
+
+        public void Dispose() => _file.Dispose();
     }
 
     /// <summary>Figures of each turn, for one piece.</summary>

@@ -34,7 +34,8 @@ internal sealed class BarBenchmark : IBenchmark
             Direct("read, 64 bits", measured, nameof(RegisterAccess.Read64), nameof(RegisterAccess.FloorRead64)),
             Direct("write, 32 bits", measured, nameof(RegisterAccess.Write32), nameof(RegisterAccess.FloorWrite32)),
             Direct("write, 64 bits", measured, nameof(RegisterAccess.Write64), nameof(RegisterAccess.FloorWrite64)),
-            await MessageAsync(node, device, (int)scope.Events(20_000), scope),
+            await MessageAsync("read, 32 bits, by message (ReadBar)", "riser.device-dispatcher", node, device, (int)scope.Events(20_000), scope),
+            await MessageAsync("the same, driver on Akka's default dispatcher", "akka.actor.default-dispatcher", node, device, (int)scope.Events(20_000), scope),
         ];
     }
 
@@ -50,16 +51,16 @@ internal sealed class BarBenchmark : IBenchmark
         return row with { Targets = [Target.AtMost("p50", Limit, row.RatioP50, " × C"), Target.NoBytes(row.BytesPerEvent)] };
     }
 
-    private async Task<Row> MessageAsync(Node node, IActorRef device, int times, Scope scope)
+    private async Task<Row> MessageAsync(string variant, string dispatcher, Node node, IActorRef device, int times, Scope scope)
     {
-        scope.Progress($"{Name}: by message");
-        await ReadAsync(node, device, times);
+        scope.Progress($"{Name}: by message, {dispatcher}");
+        await Warmth.ReachAsync(Warmth.Usual, () => ReadAsync(dispatcher, node, device, times));
         long bytes = GC.GetTotalAllocatedBytes(precise: true);
         long cpu = Floor.floor_process_cpu();
-        var (p50, p99) = Statistics.Percentiles(await ReadAsync(node, device, times));
+        var (p50, p99) = Statistics.Percentiles(await ReadAsync(dispatcher, node, device, times));
         cpu = Floor.floor_process_cpu() - cpu;
         bytes = GC.GetTotalAllocatedBytes(precise: true) - bytes;
-        return new(Name, "read, 32 bits, by message (ReadBar)", "one under way at a time", Floor: null)
+        return new(Name, variant, "one under way at a time", Floor: null)
         {
             Unit = "ns",
             Measured = new(p50, p99, cpu / (double)times),
@@ -67,10 +68,10 @@ internal sealed class BarBenchmark : IBenchmark
         };
     }
 
-    private static async Task<double[]> ReadAsync(Node node, IActorRef device, int times)
+    private static async Task<double[]> ReadAsync(string dispatcher, Node node, IActorRef device, int times)
     {
         var done = new TaskCompletionSource<double[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.System.ActorOf(Props.Create(() => new Reader(device, times, done)).WithDispatcher("riser.device-dispatcher"));
+        node.System.ActorOf(Props.Create(() => new Reader(device, times, done)).WithDispatcher(dispatcher));
         return await done.Task.WaitAsync(TimeSpan.FromMinutes(1));
     }
 

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "meter.h"
@@ -146,5 +148,53 @@ int floor_vfio_pairs(struct vfio *vfio, char *memory, int64_t size, int pieces, 
 			error = vfio_unmap(vfio, iova + (uint64_t)i * size, size);
 		elapsed[pair] = clock_ns(CLOCK_MONOTONIC) - start;
 	}
+	return error;
+}
+
+/* A descriptor of the caller's own for the container; its mappings are the loop's, too. */
+int floor_vfio_container(const struct vfio *vfio)
+{
+	return fcntl(vfio->container, F_DUPFD_CLOEXEC, 0);
+}
+
+/*
+ * The same with what keeping watch over the memory takes: each piece is registered with a userfaultfd before it is
+ * mapped and taken out after it was unmapped. Memory that a userfaultfd has already is refused (EBUSY).
+ */
+int floor_vfio_watched_pairs(struct vfio *vfio, char *memory, int64_t size, int pieces, int64_t pairs, uint64_t iova, int64_t *elapsed)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP,
+	};
+	int watch = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	int64_t pair, start;
+	int i, error = 0;
+
+	if (watch < 0)
+		return -errno;
+	if (ioctl(watch, UFFDIO_API, &api))
+		error = -errno;
+	for (pair = 0; pair < pairs && !error; pair++) {
+		start = clock_ns(CLOCK_MONOTONIC);
+		for (i = 0; i < pieces && !error; i++) {
+			struct uffdio_register piece = {
+				.range = { .start = (uintptr_t)(memory + i * size), .len = size },
+				.mode = UFFDIO_REGISTER_MODE_WP,
+			};
+
+			error = ioctl(watch, UFFDIO_REGISTER, &piece) ? -errno :
+				vfio_map(vfio, memory + i * size, size, iova + (uint64_t)i * size);
+		}
+		for (i = 0; i < pieces && !error; i++) {
+			struct uffdio_range piece = { .start = (uintptr_t)(memory + i * size), .len = size };
+
+			error = vfio_unmap(vfio, iova + (uint64_t)i * size, size);
+			if (!error && ioctl(watch, UFFDIO_UNREGISTER, &piece))
+				error = -errno;
+		}
+		elapsed[pair] = clock_ns(CLOCK_MONOTONIC) - start;
+	}
+	close(watch);
 	return error;
 }
