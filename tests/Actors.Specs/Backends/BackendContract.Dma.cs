@@ -51,7 +51,11 @@ public abstract partial class BackendContract<TFixture>
 
         Refused(Errno.EEXIST, () => session.Map([other.At(Iova(session, 8)), other.At(Iova(session, 2))]));
         Refused(Errno.EEXIST, () => session.Map([other.At(Iova(session, 8)), other.At(Iova(session, 8))]));
+        Refused(Errno.EEXIST, () => session.Map([other.At(Iova(session, 2)), other.At(Iova(session, 8))]));
         Refused(Errno.ENOENT, () => session.Unmap(new(Iova(session, 8), 4096)));
+        session.Map([other.At(Iova(session, 0)), other.At(Iova(session, 8))]); // on both sides of it
+        foreach (ulong around in (ulong[])[0, 8])
+            session.Unmap(new(Iova(session, around), 4096));
         session.Unmap(new(Iova(session, 1), 2 * 4096));
     }
 

@@ -134,6 +134,37 @@ public sealed class DmaRegionSpecs(ITestOutputHelper output) : DeviceSpec(output
         Assert.Equal(new IovaRange(0x10_0000, 2 * Page), Assert.Single(Simulation.Mappings).Range);
     }
 
+    [Theory]
+    [InlineData(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)] // all
+    [InlineData(11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)]
+    [InlineData(3, 4, 5)]
+    [InlineData(0, 11)]
+    [InlineData(5, 4, 7, 6)]
+    [InlineData(2, 9, 3)]
+    public void Pieces_are_removed_in_whatever_order_they_are_named(params int[] going)
+    {
+        Open();
+        var region = Create(DmaMemory.Allocate(Page), iova: 0x10_0000).Region;
+        var memory = DmaMemory.Allocate(12 * Page);
+        region.Tell(new DmaProtocol.AddPieces([.. Enumerable.Range(0, 12).Select(i => new DmaProtocol.Piece(memory, (ulong)i * Page, Page))]), TestActor);
+        var added = ExpectMsg<DmaProtocol.PiecesAdded>().Ranges;
+        IovaRange[] ranges = [.. going.Select(i => added[i])];
+
+        region.Tell(new DmaProtocol.RemovePieces([.. ranges, ranges[0]]), TestActor);
+        Assert.Equal(Errno.EINVAL, ExpectMsg<Refused>().Errno);
+        region.Tell(new DmaProtocol.RemovePieces([.. ranges, new(0x90_0000, Page)]), TestActor);
+        Assert.Equal(Errno.ENOENT, ExpectMsg<Refused>().Errno);
+        region.Tell(new DmaProtocol.RemovePieces(ranges), TestActor);
+        Assert.Equal(ranges, ExpectMsg<DmaProtocol.PiecesRemoved>().Ranges);
+
+        IovaRange[] left = [new(0x10_0000, Page), .. added.Except(ranges)];
+        Assert.Equal(left, Simulation.Mappings.Select(m => m.Range).OrderBy(r => r.Start));
+        Assert.Equal((ulong)left.Length * Page, Describe().Counts.LockedBytes);
+        Assert.Equal(ranges[^1], Create(DmaMemory.Allocate(Page), iova: ranges[^1].Start).Range); // is free
+        region.Tell(new DmaProtocol.Describe(), TestActor);
+        Assert.Equal(left, ExpectMsg<DmaProtocol.Description>().Ranges);
+    }
+
     [Fact]
     public void Unmap_and_map_keep_the_IOVA_and_a_double_unmap_is_refused()
     {
