@@ -274,7 +274,9 @@ static void calm(int times)
 	OK(dma_map(nvme.fd, of.huge, AREA * PAGE, THERE));
 	OK(dma_map(nvme.fd, of.shared, AREA * PAGE, SHARED));
 	for (i = 0; i < times * (int)KINDS; i++) {
-		kind = pick(KINDS);
+		do				/* in any order, each as often as the others */
+			kind = pick(KINDS);
+		while (done[kind] == times);
 		of.round = done[kind]++;
 		nvme.iova = (uint64_t[]){ IOVA, THERE, SHARED }[pick(3)];
 		begun = now();
