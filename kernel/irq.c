@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Interrupts: one eventfd per vector, signalled from the handler; the event counter of UIO; masks.
+ * Interrupts: one eventfd per vector, signalled from the handler; arming, masks, triggers.
  *
  * upu_device.lock keeps the arrangement still; upu_vector.lock is for what the handler sees. MSI
  * and MSI-X vectors are masked by disable_irq(), which with IRQ_DISABLE_UNLAZY is the device's mask
@@ -10,7 +10,6 @@
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/overflow.h>
-#include <linux/sched/signal.h>
 
 #include "trace.h"
 #include "upu.h"
@@ -61,7 +60,7 @@ bool upu_irq_msi_safe(struct pci_dev *pdev)
 }
 
 /* v->lock is held. Counts are of signals: a trigger and a wake-up of those who read() or poll(). */
-static void upu_vector_signal(struct upu_vector *v)
+void upu_vector_signal(struct upu_vector *v)
 {
 	struct upu_irqs *irqs = &v->session->irqs;
 
@@ -83,105 +82,7 @@ static irqreturn_t upu_msi_handler(int irq, void *arg)
 	return IRQ_HANDLED;
 }
 
-/* INTx masks itself: the line would scream until the user has been to the device. */
-static irqreturn_t upu_intx_handler(int irq, void *arg)
-{
-	struct upu_vector *v = arg;
-	struct upu_irqs *irqs = &v->session->irqs;
-	irqreturn_t ret = IRQ_NONE;
-
-	spin_lock(&v->lock);
-	if (v->hw_masked) {
-		/*
-		 * A sibling's on a shared line. Or the mask was lost, to a write of COMMAND that
-		 * had read it before the mask was set, or to a reset: it is put back, or the line
-		 * would scream.
-		 */
-		if (irqs->intx_pci23)
-			pci_check_and_mask_intx(v->session->udev->pdev);
-	} else if (!irqs->intx_pci23) {
-		disable_irq_nosync(irq);
-		ret = IRQ_HANDLED;
-	} else if (pci_check_and_mask_intx(v->session->udev->pdev)) {
-		ret = IRQ_HANDLED;
-	}
-	if (ret == IRQ_HANDLED) {
-		v->hw_masked = true;
-		v->masked = true;
-		upu_vector_signal(v);
-	}
-	spin_unlock(&v->lock);
-	return ret;
-}
-
-/*
- * Makes the device's INTx mask what @masked and COMMAND bit 10 ask for, whatever it was: a reset
- * may have put back another.
- */
-static void upu_intx_apply(struct upu_vector *v)
-{
-	struct upu_session *session = v->session;
-	struct pci_dev *pdev = session->udev->pdev;
-	unsigned long flags;
-	bool want;
-
-	spin_lock_irqsave(&v->lock, flags);
-	want = v->masked || session->config->intx_disabled;
-	if (session->irqs.intx_pci23) {
-		if (want) {
-			pci_intx(pdev, 0);
-			v->hw_masked = true;
-		} else if (pci_check_and_unmask_intx(pdev)) {
-			v->hw_masked = false;
-		} else {
-			pci_check_and_mask_intx(pdev);
-			v->hw_masked = true;
-			v->masked = true;	/* it still asks */
-			upu_vector_signal(v);
-		}
-	} else {
-		/* Some have half a mask, set since open(): only the line is masked. */
-		pci_intx(pdev, 1);
-		if (want && !v->hw_masked)
-			disable_irq_nosync(v->virq);
-		else if (!want && v->hw_masked)
-			enable_irq(v->virq);
-		v->hw_masked = want;
-	}
-	if (!want && v->pending) {
-		v->pending = false;
-		upu_vector_signal(v);
-	}
-	spin_unlock_irqrestore(&v->lock, flags);
-}
-
-/* COMMAND bit 10 was written. upu_device.lock is held. */
-void upu_intx_update(struct upu_session *session)
-{
-	struct upu_vector *v;
-
-	if (session->irqs.kind != UPU_IRQ_INTX)
-		return;
-	v = session->irqs.vector[0];
-	if (!session->config->intx_disabled) {
-		unsigned long flags;
-
-		/* As the device would: the bit going off lets a waiting interrupt through. */
-		spin_lock_irqsave(&v->lock, flags);
-		v->masked = false;
-		spin_unlock_irqrestore(&v->lock, flags);
-	}
-	upu_intx_apply(v);
-}
-
-/* The device was reset, or has come back from D3. upu_device.lock is held. */
-void upu_intx_refresh(struct upu_session *session)
-{
-	if (session->irqs.kind == UPU_IRQ_INTX && session->irqs.intx_pci23)
-		upu_intx_apply(session->irqs.vector[0]);
-}
-
-static void upu_vector_mask(struct upu_session *session, struct upu_vector *v, bool mask)
+void upu_vector_mask(struct upu_session *session, struct upu_vector *v, bool mask)
 {
 	unsigned long flags;
 	bool was;
@@ -204,15 +105,6 @@ static void upu_vector_mask(struct upu_session *session, struct upu_vector *v, b
 		else
 			enable_irq(v->virq);
 	}
-}
-
-/* The resample eventfd was signalled. */
-void upu_intx_resample(struct upu_session *session)
-{
-	mutex_lock(&session->udev->lock);
-	if (!session->dead && session->irqs.kind == UPU_IRQ_INTX)
-		upu_vector_mask(session, session->irqs.vector[0], false);
-	mutex_unlock(&session->udev->lock);
 }
 
 static void upu_vector_trigger(struct upu_vector *v)
@@ -467,8 +359,8 @@ out:
 }
 
 /* upu_irq_arm() with the device able to hear: the MSI-X table is in a BAR. */
-static int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u32 count,
-			     u32 maximum, struct eventfd_ctx **trigger, const bool *armed)
+int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u32 count,
+		      u32 maximum, struct eventfd_ctx **trigger, const bool *armed)
 {
 	u16 command;
 	int ret;
@@ -629,238 +521,4 @@ out:
 	kvfree(armed);
 	kvfree(fds);
 	return ret;
-}
-
-/* ---- affinity ---- */
-
-static struct upu_vector *upu_vector_at(struct upu_session *session, u32 index)
-{
-	if (session->dead)
-		return ERR_PTR(-ENODEV);
-	if (index >= session->irqs.size || !session->irqs.vector[index])
-		return ERR_PTR(-ENXIO);
-	return session->irqs.vector[index];
-}
-
-static int upu_affinity_in(struct upu_affinity *arg, void __user *user)
-{
-	int ret = upu_copy_in(arg, user, sizeof(*arg), 0);
-
-	if (ret)
-		return ret;
-	if (!arg->mask_size || arg->mask_size % sizeof(u64))
-		return -EINVAL;
-	if (arg->mask_size > PAGE_SIZE)
-		return -E2BIG;
-	return 0;
-}
-
-/* The mask of a user, who may not name a CPU that the machine cannot have. */
-static int upu_affinity_mask(const struct upu_affinity *arg, struct cpumask *mask)
-{
-	size_t size = min_t(size_t, arg->mask_size, cpumask_size()), bits = size * BITS_PER_BYTE;
-	int ret;
-
-	if (copy_from_user(cpumask_bits(mask), u64_to_user_ptr(arg->mask), size))
-		return -EFAULT;
-	ret = check_zeroed_user(u64_to_user_ptr(arg->mask + size), arg->mask_size - size);
-	if (ret < 0)
-		return ret;
-	if (!ret || find_next_bit(cpumask_bits(mask), bits, nr_cpu_ids) < bits ||
-	    !cpumask_subset(mask, cpu_possible_mask))
-		return -EINVAL;
-	/* None at all is none that is online. */
-	return cpumask_intersects(mask, cpu_online_mask) ? 0 : -EINVAL;
-}
-
-int upu_set_affinity(struct upu_session *session, void __user *user)
-{
-	struct upu_affinity arg;
-	struct upu_vector *v;
-	cpumask_var_t mask;
-	int ret;
-
-	ret = upu_affinity_in(&arg, user);
-	if (ret)
-		return ret;
-	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
-		return -ENOMEM;
-	ret = upu_affinity_mask(&arg, mask);
-	if (!ret && !cpumask_subset(mask, current->cpus_ptr))
-		ret = -EPERM;
-	if (!ret) {
-		mutex_lock(&session->udev->lock);
-		v = upu_vector_at(session, arg.vector);
-		ret = IS_ERR(v) ? PTR_ERR(v) : irq_set_affinity(v->virq, mask);
-		mutex_unlock(&session->udev->lock);
-		if (ret && ret != -ENODEV && ret != -ENXIO)
-			ret = -EIO;	/* the interrupt controller cannot */
-	}
-	free_cpumask_var(mask);
-	return ret;
-}
-
-/* Where a vector is handled, or will be from its next interrupt on if it is being moved. */
-static int upu_affinity_now(unsigned int virq, struct cpumask *mask)
-{
-	struct irq_data *data = irq_get_irq_data(virq);
-	const struct cpumask *now;
-	struct irq_desc *desc;
-	unsigned long flags;
-
-	if (!data)
-		return -EIO;
-	desc = irq_data_to_desc(data);
-	raw_spin_lock_irqsave(&desc->lock, flags);
-	now = irq_data_get_affinity_mask(data);
-#ifdef CONFIG_GENERIC_PENDING_IRQ
-	if (irqd_is_setaffinity_pending(data))
-		now = desc->pending_mask;
-#endif
-	cpumask_copy(mask, now);
-	raw_spin_unlock_irqrestore(&desc->lock, flags);
-	return 0;
-}
-
-int upu_get_affinity(struct upu_session *session, void __user *user)
-{
-	struct upu_affinity arg;
-	struct upu_vector *v;
-	cpumask_var_t mask;
-	size_t size;
-	int ret;
-
-	ret = upu_affinity_in(&arg, user);
-	if (ret)
-		return ret;
-	if (arg.mask_size * BITS_PER_BYTE < nr_cpu_ids)
-		return -EINVAL;
-	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
-		return -ENOMEM;
-	mutex_lock(&session->udev->lock);
-	v = upu_vector_at(session, arg.vector);
-	ret = IS_ERR(v) ? PTR_ERR(v) : upu_affinity_now(v->virq, mask);
-	mutex_unlock(&session->udev->lock);
-	size = min_t(size_t, arg.mask_size, cpumask_size());
-	if (!ret && (copy_to_user(u64_to_user_ptr(arg.mask), cpumask_bits(mask), size) ||
-		     clear_user(u64_to_user_ptr(arg.mask + size), arg.mask_size - size)))
-		ret = -EFAULT;
-	free_cpumask_var(mask);
-	return ret;
-}
-
-/* ---- the event counter, as /dev/uioX has it ---- */
-
-/*
- * A program for /dev/uioX expects its interrupt to be there from the start: write() of 1 with
- * nothing armed arms what the device has, heard by the counter alone.
- */
-static int upu_counter_arm(struct upu_session *session)
-{
-	struct eventfd_ctx **trigger;
-	u32 kind, count, i;
-	bool *armed;
-	int ret;
-
-	for (kind = UPU_IRQ_INTX; kind < UPU_IRQ_MSIX; kind++)
-		if (upu_irq_count(session->udev->pdev, kind))
-			break;
-	count = kind == UPU_IRQ_MSI ? 1 : upu_irq_count(session->udev->pdev, kind);
-	if (!count)
-		return -EIO;
-	if (kind != UPU_IRQ_INTX && !upu_irq_msi_safe(session->udev->pdev))
-		return -EPERM;
-	trigger = kvcalloc(count, sizeof(*trigger), GFP_KERNEL_ACCOUNT);
-	armed = kvcalloc(count, sizeof(*armed), GFP_KERNEL_ACCOUNT);
-	ret = -ENOMEM;
-	if (trigger && armed) {
-		for (i = 0; i < count; i++)
-			armed[i] = true;
-		ret = upu_irq_arm_awake(session, kind, 0, count, 0, trigger, armed);
-	}
-	kvfree(trigger);
-	kvfree(armed);
-	return ret;
-}
-
-ssize_t upu_counter_write(struct upu_session *session, const char __user *user, size_t count)
-{
-	struct upu_irqs *irqs = &session->irqs;
-	int ret = 0;
-	s32 on;
-	u32 i;
-
-	if (count != sizeof(on))
-		return -EINVAL;
-	if (copy_from_user(&on, user, sizeof(on)))
-		return -EFAULT;
-	if (on != 0 && on != 1)
-		return -EINVAL;
-
-	mutex_lock(&session->udev->lock);
-	if (session->dead)
-		ret = -ENODEV;
-	else if (irqs->kind == UPU_IRQ_NONE)
-		ret = on ? upu_counter_arm(session) : 0;
-	else if (session->config->d3)
-		ret = -EBUSY;
-	else
-		for (i = 0; i < irqs->size; i++)
-			if (irqs->vector[i])
-				upu_vector_mask(session, irqs->vector[i], !on);
-	mutex_unlock(&session->udev->lock);
-	return ret ?: sizeof(on);
-}
-
-/* Whether a read() need not wait (any more). */
-static bool upu_counter_ready(struct upu_session *session, u32 *events)
-{
-	struct upu_irqs *irqs = &session->irqs;
-
-	*events = atomic_read(&irqs->events);
-	return *events != READ_ONCE(irqs->events_seen) || upu_session_dead(session) ||
-	       READ_ONCE(irqs->kind) == UPU_IRQ_NONE;
-}
-
-ssize_t upu_counter_read(struct upu_session *session, struct file *file, char __user *user,
-			 size_t count)
-{
-	struct upu_irqs *irqs = &session->irqs;
-	u32 events;
-	int ret;
-
-	if (count != sizeof(events))
-		return -EINVAL;
-	if (file->f_flags & O_NONBLOCK) {
-		events = atomic_read(&irqs->events);
-		ret = upu_session_dead(session) ? -ENODEV :
-		      READ_ONCE(irqs->kind) == UPU_IRQ_NONE ? -EIO :
-		      events == READ_ONCE(irqs->events_seen) ? -EAGAIN : 0;
-	} else {
-		ret = wait_event_interruptible(irqs->wait, upu_counter_ready(session, &events));
-		if (!ret && upu_session_dead(session))
-			ret = -ENODEV;
-		else if (!ret && READ_ONCE(irqs->kind) == UPU_IRQ_NONE)
-			ret = -EIO;
-	}
-	if (ret)
-		return ret;
-	if (copy_to_user(user, &events, sizeof(events)))
-		return -EFAULT;
-	WRITE_ONCE(irqs->events_seen, events);
-	return sizeof(events);
-}
-
-__poll_t upu_counter_poll(struct upu_session *session, struct file *file, poll_table *wait)
-{
-	struct upu_irqs *irqs = &session->irqs;
-
-	poll_wait(file, &irqs->wait, wait);
-	if (upu_session_dead(session))
-		return EPOLLERR | EPOLLHUP;
-	if (READ_ONCE(irqs->kind) == UPU_IRQ_NONE)
-		return EPOLLERR;
-	if ((u32)atomic_read(&irqs->events) != READ_ONCE(irqs->events_seen))
-		return EPOLLIN | EPOLLRDNORM;
-	return 0;
 }

@@ -6,7 +6,7 @@
 #                                 part of make test. MODULE_KERNELS="6.12 6.1" names the kernels
 #   make kernel-soak              the tests' loops at full length (RISER_SOAK=0.1: a tenth of it); part of make soak
 #   make dkms-test                builds it by dkms, for each kernel of DKMS_KERNELS; part of make test
-#   make module-config-test       config.c over a device of bytes, in user space; part of kernel-test
+#   make module-config-test       configuration space over a device of bytes, in user space; part of kernel-test
 #   make module-check             sparse and checkpatch, which the lab's cache has; part of kernel-test
 #   make lab-debug                all of it in kernels with KASAN, lockdep, kmemleak, faults; docs/kernel-debug.md
 
@@ -95,7 +95,7 @@ module-check:
 		! grep -E 'warning:|error:' $(KERNEL_OUT)/sparse.log || { cat $(KERNEL_OUT)/sparse.log; exit 1; }; \
 		echo "ok - sparse and W=1 have nothing to say on $$kernel"; \
 	done
-	@cd $(KERNEL_ROOT) && $(WITH_TOOLS) checkpatch.pl --no-tree --strict --quiet -f *.c config_rules.h upu.h uapi/*.h compat/*.h
+	@cd $(KERNEL_ROOT) && $(WITH_TOOLS) checkpatch.pl --no-tree --strict --quiet -f *.c config.h config_rules.h upu.h uapi/*.h compat/*.h
 	@# Trace events are written as all of the kernel's are, which checkpatch does not know.
 	@cd $(KERNEL_ROOT) && $(WITH_TOOLS) checkpatch.pl --no-tree --strict --quiet --ignore PARENTHESIS_ALIGNMENT -f trace.h
 	@echo "ok - checkpatch --strict has nothing to say"

@@ -27,6 +27,7 @@
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
+#include <linux/irqreturn.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -97,7 +98,7 @@ ssize_t upu_bar_rw(struct upu_session *session, unsigned int index, char __user 
 		   size_t count, u64 offset, bool write);
 int upu_bar_mmap(struct upu_session *session, struct vm_area_struct *vma);
 
-/* ---- config.c ---- */
+/* ---- config.c, config_layout.c, config_effects.c ---- */
 
 #define UPU_CAP_COUNT	64
 #define UPU_CAP_GAP	0xff		/* in upu_config.owner: between capabilities */
@@ -131,7 +132,7 @@ bool upu_config_memory_on(struct upu_session *session);
 void upu_config_reloaded(struct upu_session *session);
 void upu_config_wake(struct upu_session *session);
 
-/* ---- irq.c ---- */
+/* ---- irq.c, intx.c, affinity.c, counter.c ---- */
 
 struct upu_vector {
 	struct upu_session *session;
@@ -165,6 +166,12 @@ void upu_irq_close(struct upu_session *session);
 u32 upu_irq_count(struct pci_dev *pdev, u32 kind);
 bool upu_irq_msi_safe(struct pci_dev *pdev);
 int upu_set_irqs(struct upu_session *session, void __user *user);
+int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u32 count,
+		      u32 maximum, struct eventfd_ctx **trigger, const bool *armed);
+void upu_vector_signal(struct upu_vector *v);
+void upu_vector_mask(struct upu_session *session, struct upu_vector *v, bool mask);
+irqreturn_t upu_intx_handler(int irq, void *arg);
+void upu_intx_apply(struct upu_vector *v);
 void upu_intx_update(struct upu_session *session);
 void upu_intx_refresh(struct upu_session *session);
 int upu_set_affinity(struct upu_session *session, void __user *user);
@@ -180,7 +187,7 @@ struct upu_resample *upu_resample_new(struct upu_session *session, int fd);
 void upu_resample_free(struct upu_resample *resample);
 void upu_intx_resample(struct upu_session *session);
 
-/* ---- dma.c, notifier.c ---- */
+/* ---- dma.c, domain.c, mapping.c, notifier.c ---- */
 
 /* Pages that lie one after the other. */
 struct upu_run {
@@ -266,7 +273,13 @@ int upu_dma_map(struct upu_session *session, void __user *user);
 int upu_dma_unmap(struct upu_session *session, void __user *user);
 int upu_mapping_pin(struct upu_mapping *map);
 void upu_mapping_unpin(struct upu_mapping *map);
+int upu_mapping_attach(struct upu_mapping *map);
 void upu_mapping_cut(struct upu_mapping *map);
+int upu_account(struct upu_mapping *map);
+void upu_unaccount(struct upu_mapping *map);
+void upu_mapping_bury(struct upu_mapping *map);
+void upu_reap_work(struct work_struct *work);
+void upu_doom(struct upu_mapping *map);
 void upu_mapping_put(struct upu_mapping *map);
 void upu_dma_revoke_all(struct upu_session *session, u32 cause);
 void upu_dma_tell_all(struct upu_session *session, u32 cause);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What config.c makes of a configuration space: upu-config-dump VF BAR0 ... BAR5 ROM < SPACE, with sizes in bytes; a line
+ * What config_layout.c makes of a configuration space: upu-config-dump VF BAR0 ... BAR5 ROM < SPACE, with sizes in bytes; a line
  * for each byte, in hexadecimal: bits in the shadow, bits that can be written, what the user reads at first, trap.
  * Other implementations of the same rules are compared with it.
  */

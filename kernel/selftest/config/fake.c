@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A device that is an array of bytes, and what config.c calls of the PCI core and of the module's other files. */
+/* A device that is an array of bytes, and what config_*.c calls of the PCI core and of the module's other files. */
 #include "fake.h"
 
 int pci_read_config_byte(struct pci_dev *pdev, int pos, u8 *value)

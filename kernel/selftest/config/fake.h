@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A session of config.c over a device of bytes. */
+/* A session of config*.c over a device of bytes. */
 #ifndef FAKE_H
 #define FAKE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of the kernel as config.c and upu.h name, so that config.c itself, not a copy of it, runs in a program of its
+ * As much of the kernel as config*.c and upu.h name, so that they themselves, not a copy, run in a program of their
  * own, over a device that is an array of bytes. Every <linux/...> that they include is this file (see the Makefile).
  */
 #ifndef SHIM_H
@@ -23,7 +23,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 typedef int64_t s64;
 typedef unsigned int uint;
-typedef int vm_fault_t, pci_power_t;
+typedef int irqreturn_t, vm_fault_t, pci_power_t;
 typedef u64 phys_addr_t, resource_size_t;
 typedef unsigned long vm_flags_t;
 

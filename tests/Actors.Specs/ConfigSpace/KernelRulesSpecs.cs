@@ -97,7 +97,7 @@ public sealed class KernelRulesSpecs : IClassFixture<KernelRulesSpecs.KernelConf
 
     private void Same(byte[] space, ConfigTraits traits)
     {
-        Skip.IfNot(KernelConfig.CanBuild, "There is no make and gcc here to compile kernel/config.c with.");
+        Skip.IfNot(KernelConfig.CanBuild, "There is no make and gcc here to compile kernel/config*.c with.");
         var layout = new ConfigLayout(space, traits);
         var user = new PciConfigSpace(layout, new Bytes(space));
         var differences = _kernel.Lay(space, traits).Select((kernel, offset) =>
@@ -109,7 +109,7 @@ public sealed class KernelRulesSpecs : IClassFixture<KernelRulesSpecs.KernelConf
         Assert.Empty(differences);
     }
 
-    // As enum upu_trap of kernel/config.c has them.
+    // As enum upu_trap of kernel/config.h has them.
     private static int Trap(RuleEffect effect) => effect switch
     {
         RuleEffect.Command => 1,

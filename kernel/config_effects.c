@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a write to configuration space does besides, register by register. */
+#include "config.h"
+
+/* Memory decoding as the user has set it; it is what a VF has instead of the bit itself. */
+bool upu_config_memory_on(struct upu_session *session)
+{
+	return session->config->shadow[PCI_COMMAND] & PCI_COMMAND_MEMORY;
+}
+
+/* The decoding that a restore has put into COMMAND is what the user has from here on. */
+void upu_config_reloaded(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	const u8 decode = PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+	u8 *shadow = &session->config->shadow[PCI_COMMAND];
+	u32 now;
+
+	if (pdev->no_command_memory)
+		now = *shadow | PCI_COMMAND_MEMORY;
+	else if (upu_real_read(pdev, PCI_COMMAND, 2, &now))
+		return;
+	*shadow = (*shadow & ~decode) | (now & decode);
+}
+
+/*
+ * Back from D3, with what the device forgets there put back. bar_lock is held for writing, and
+ * upu_intx_refresh() is to follow when it is not.
+ */
+void upu_config_wake(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+
+	if (!config->d3)
+		return;
+	if (!pci_set_power_state(pdev, PCI_D0) && config->restore_in_d0)
+		pci_restore_state(pdev);
+	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
+	upu_config_reloaded(session);
+}
+
+/* Something behind our back has cleared what the kernel assigned: put it back. */
+static void upu_restore_bars(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+	unsigned int i;
+	u32 now;
+
+	if (pdev->is_virtfn)
+		return;
+	for (i = 0; i < 7; i++) {
+		if (!config->real_bar[i])
+			continue;
+		upu_real_read(pdev, upu_bar_pos(i), 4, &now);
+		if (now != config->real_bar[i])
+			upu_real_write(pdev, upu_bar_pos(i), 4, config->real_bar[i]);
+	}
+}
+
+/* The low byte: decoding and bus mastering. @value is the new COMMAND. */
+int upu_write_command(struct upu_session *session, u16 value)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+	u16 real, decode = PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+	u32 now;
+	int ret;
+
+	if (READ_ONCE(session->dma.quiet))
+		value &= ~PCI_COMMAND_MASTER;	/* the owner of the memory has ended */
+
+	down_write(&session->bar_lock);
+	if (!(value & PCI_COMMAND_MEMORY))
+		upu_bar_zap(session);
+	if (value & decode)
+		upu_restore_bars(session);
+	ret = upu_real_read(pdev, PCI_COMMAND, 2, &now);
+	if (!ret) {
+		real = (now & PCI_COMMAND_INTX_DISABLE) | (value & ~PCI_COMMAND_INTX_DISABLE);
+		ret = upu_real_write(pdev, PCI_COMMAND, 2, real);
+	}
+	ret = ret ? -EIO : 0;
+	if (!ret)
+		config->shadow[PCI_COMMAND] = (config->shadow[PCI_COMMAND] & ~decode) |
+					      (value & decode);
+	up_write(&session->bar_lock);
+	/* The owner may have ended in between; its notifier does not take our locks. */
+	if (READ_ONCE(session->dma.quiet))
+		pci_clear_master(pdev);
+	return ret;
+}
+
+static int upu_write_power(struct upu_session *session, u8 state)
+{
+	static const pci_power_t states[] = { PCI_D0, PCI_D1, PCI_D2, PCI_D3hot };
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+	pci_power_t next = states[state & 3];
+
+	if (next == pdev->current_state)
+		return 0;
+	down_write(&session->bar_lock);
+	if (next == PCI_D3hot) {
+		upu_bar_zap(session);
+		if (config->restore_in_d0)
+			pci_save_state(pdev);
+	}
+	if (next == PCI_D0 && config->d3)
+		upu_config_wake(session);
+	else
+		pci_set_power_state(pdev, next);
+	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
+	up_write(&session->bar_lock);
+	upu_intx_refresh(session);
+	return 0;	/* a state that the device lacks is ignored, as the device would */
+}
+
+/*
+ * Bit 15 set asks for a write; the access done, it turns over. The PCI core's access waits for
+ * whoever resets the function, and that one for upu_device.lock, which is therefore let go
+ * meanwhile. An access that the end of the session meets under way ends by itself.
+ */
+static int upu_write_vpd(struct upu_session *session, u16 start)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+	u8 *data = config->shadow + start + PCI_VPD_DATA;
+	u16 address = upu_shadow16(config, start + PCI_VPD_ADDR);
+	bool write = address & PCI_VPD_ADDR_F;
+	ssize_t ret;
+	u8 copy[4];
+
+	memcpy(copy, data, 4);
+	mutex_unlock(&session->udev->lock);
+	if (write)
+		ret = pci_write_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy);
+	else
+		ret = pci_read_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy);
+	mutex_lock(&session->udev->lock);
+	if (session->dead)
+		return -ENODEV;
+	if (ret != 4)
+		return 0;		/* the bit says so */
+	if (!write)
+		memcpy(data, copy, 4);
+	config->shadow[start + PCI_VPD_ADDR + 1] ^= PCI_VPD_ADDR_F >> 8;
+	return 0;
+}
+
+/* FLR if the device says it can; payload and read request sizes are for show, but reads no larger
+ * than the user asks for, and no smaller than a packet.
+ */
+static void upu_write_device_control(struct upu_session *session, u16 start)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+	u16 control = upu_shadow16(config, start + PCI_EXP_DEVCTL);
+	int size;
+
+	if (control & PCI_EXP_DEVCTL_BCR_FLR) {
+		config->shadow[start + PCI_EXP_DEVCTL + 1] &= ~(PCI_EXP_DEVCTL_BCR_FLR >> 8);
+		if (pdev->devcap & PCI_EXP_DEVCAP_FLR)
+			upu_device_reset(session->udev, session);
+		session->udev->dirty = true;
+	}
+	size = 128 << ((control & PCI_EXP_DEVCTL_READRQ) >> 12);
+	size = max(min(size, 4096), pcie_get_mps(pdev));
+	if (size != pcie_get_readrq(pdev))
+		pcie_set_readrq(pdev, size);
+}
+
+static void upu_write_af(struct upu_session *session, u16 start)
+{
+	struct upu_config *config = session->config;
+	const u8 need = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+
+	if (!(config->shadow[start + PCI_AF_CTRL] & PCI_AF_CTRL_FLR))
+		return;
+	config->shadow[start + PCI_AF_CTRL] &= ~PCI_AF_CTRL_FLR;
+	if ((config->shadow[start + PCI_AF_CAP] & need) == need)
+		upu_device_reset(session->udev, session);
+	session->udev->dirty = true;
+}
+
+/* Enable stays as SET_IRQS has it, and no more vectors than the device has. */
+static void upu_write_msi(struct upu_session *session, u16 start)
+{
+	u8 *flags = &session->config->shadow[start + PCI_MSI_FLAGS];
+	u8 most = (*flags & PCI_MSI_FLAGS_QMASK) >> 1;
+
+	*flags &= ~PCI_MSI_FLAGS_ENABLE;
+	if ((*flags & PCI_MSI_FLAGS_QSIZE) >> 4 > most)
+		*flags = (*flags & ~PCI_MSI_FLAGS_QSIZE) | most << 4;
+}
+
+/* Called once for each register that a write touched, after its shadow has been updated. */
+int upu_trap(struct upu_session *session, enum upu_trap trap, u16 pos, unsigned int width,
+	     u32 value, u16 start)
+{
+	struct upu_config *config = session->config;
+	bool disabled;
+	unsigned int i;
+
+	switch (trap) {
+	case UPU_TRAP_COMMAND:
+		disabled = upu_shadow16(config, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
+		if (disabled != config->intx_disabled) {
+			config->intx_disabled = disabled;
+			upu_intx_update(session);
+		}
+		return 0;
+	case UPU_TRAP_BAR:
+		i = pos < PCI_ROM_ADDRESS ? (pos - PCI_BASE_ADDRESS_0) / 4 : 6;
+		value = upu_shadow32(config, upu_bar_pos(i));
+		upu_scatter(config->shadow + upu_bar_pos(i), 4,
+			    upu_bar_shown(session->udev->pdev, i, value) |
+			    (i == 6 && session->bar[6].size ? value & PCI_ROM_ADDRESS_ENABLE : 0));
+		return 0;
+	case UPU_TRAP_PM_CONTROL:
+		if (pos == start + PCI_PM_CTRL)
+			return upu_write_power(session, value);
+		return 0;
+	case UPU_TRAP_VPD:
+		if (pos + width > start + PCI_VPD_ADDR + 1)
+			return upu_write_vpd(session, start);
+		return 0;
+	case UPU_TRAP_MSI_FLAGS:
+		upu_write_msi(session, start);
+		return 0;
+	case UPU_TRAP_DEVICE_CONTROL:
+		upu_write_device_control(session, start);
+		return 0;
+	case UPU_TRAP_AF_CONTROL:
+		upu_write_af(session, start);
+		return 0;
+	default:
+		return 0;
+	}
+}
