@@ -3,8 +3,8 @@ using Riser.Actors.Interop;
 namespace Riser.Actors.Backends.Hardware;
 
 /// <summary>
-/// What sessions of real devices have in common: registers and configuration space of an opened device file, and an end that comes once.
-/// Vectors, memory and the way a session ends are each backend's own.
+/// What sessions of real devices have in common: registers, configuration space and vectors of an opened device file, and an end that comes once.
+/// Memory and the way a session ends are each backend's own.
 /// </summary>
 /// <param name="address">The device, for messages.</param>
 internal abstract class HardwareSession(string address) : IPciSession
@@ -18,6 +18,8 @@ internal abstract class HardwareSession(string address) : IPciSession
     protected abstract DeviceConfigSpace Config { get; }
 
     protected abstract DeviceBars Bars { get; }
+
+    protected abstract HardwareVectors Vectors { get; }
 
     public Bar Bar(int index)
     {
@@ -41,13 +43,29 @@ internal abstract class HardwareSession(string address) : IPciSession
 
     public abstract void Unmap(IovaRange range);
 
-    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds) => Arm(kind, start, eventFds);
+    void IPciSession.Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    {
+        CheckOpen();
+        Vectors.Arm(kind, start, eventFds);
+    }
 
-    public abstract void Disarm(VectorKind kind);
+    public void Disarm(VectorKind kind)
+    {
+        CheckOpen();
+        Vectors.Disarm(kind);
+    }
 
-    public abstract void Mask(VectorKind kind, int vector, bool masked);
+    public void Mask(VectorKind kind, int vector, bool masked)
+    {
+        CheckOpen();
+        Vectors.Mask(kind, vector, masked);
+    }
 
-    public abstract void Trigger(VectorKind kind, int start, int count);
+    public void Trigger(VectorKind kind, int start, int count)
+    {
+        CheckOpen();
+        Vectors.Trigger(kind, start, count);
+    }
 
     void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd) => Connect(notice, eventFd);
 
@@ -70,9 +88,6 @@ internal abstract class HardwareSession(string address) : IPciSession
 
     /// <inheritdoc/>
     public override string ToString() => address;
-
-    /// <inheritdoc cref="IPciSession.Arm"/>
-    protected abstract void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds);
 
     /// <inheritdoc cref="IPciSession.Connect"/>
     protected abstract void Connect(SessionNotice notice, EventFdHandle? eventFd);

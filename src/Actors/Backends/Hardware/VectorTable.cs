@@ -17,20 +17,6 @@ internal static class VectorTable
             : throw Invalid($"{count} {kind} vectors from {start} are not among the {info.Count} of the function", $"Use 0 to {info.Count - 1}.");
     }
 
-    /// <exception cref="PciException">EINVAL: a function uses one kind at a time.</exception>
-    public static void CheckKind(VectorKind kind, VectorKind? armed)
-    {
-        if (armed is { } other && other != kind)
-            throw Invalid($"{kind} cannot be armed while {other} is", $"Disarm {other} first; a function uses one kind at a time.");
-    }
-
-    /// <exception cref="PciException">EINVAL: not all of them are armed.</exception>
-    public static void CheckArmed(EventFdHandle?[]? armed, VectorKind kind, int start, int count)
-    {
-        if (armed is null || armed.AsSpan(start, count).Contains(null))
-            throw Invalid($"Not all of {count} {kind} vectors from {start} are armed", "Arm them first.");
-    }
-
     /// <summary>Runs a call with the descriptors' numbers. The kernel takes references of its own, so the handles are held only for the call.</summary>
     /// <param name="eventFds">-1 stands for null, and for one that its owner has closed.</param>
     /// <param name="call">The call.</param>

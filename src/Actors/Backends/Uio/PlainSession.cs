@@ -17,7 +17,7 @@ internal sealed class PlainSession : HardwareSession
     private readonly PlainWindows _windows;
     private readonly DeviceConfigSpace _config;
     private readonly DeviceBars _bars;
-    private readonly PlainInterrupt _interrupt;
+    private readonly PlainVectors _vectors;
 
     /// <param name="address">The device, for messages.</param>
     /// <param name="folder">The function in sysfs.</param>
@@ -31,7 +31,7 @@ internal sealed class PlainSession : HardwareSession
         _config = new(windows, address, PlainWindows.ConfigOffset, windows.Size);
         bool wired = File.ReadAllText(Path.Combine(folder, "irq")).Trim() != "0";
         VectorInfo[] kinds = wired ? [new(VectorKind.IntX, 1, CanMask: true, CanGrow: false, AutoMasked: true)] : [];
-        _interrupt = new(file, counter, _config, kinds, address);
+        _vectors = new(file, counter, _config, kinds, address);
         _bars = new(windows, _config, address, windows.Bars.Select(b => new DeviceWindow(b.Index, (ulong)(b.Index + 1) << PlainWindows.Shift, b.Size, true, true, b.Ports ? [] : null)));
         try
         {
@@ -53,6 +53,8 @@ internal sealed class PlainSession : HardwareSession
 
     protected override DeviceBars Bars => _bars;
 
+    protected override HardwareVectors Vectors => _vectors;
+
     public override IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
@@ -63,30 +65,6 @@ internal sealed class PlainSession : HardwareSession
     {
         CheckOpen();
         throw NoDma();
-    }
-
-    protected override void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
-    {
-        CheckOpen();
-        _interrupt.Arm(kind, start, eventFds);
-    }
-
-    public override void Disarm(VectorKind kind)
-    {
-        CheckOpen();
-        _interrupt.Disarm(kind);
-    }
-
-    public override void Mask(VectorKind kind, int vector, bool masked)
-    {
-        CheckOpen();
-        _interrupt.Mask(kind, vector, masked);
-    }
-
-    public override void Trigger(VectorKind kind, int start, int count)
-    {
-        CheckOpen();
-        throw new PciException(Errno.EOPNOTSUPP, "Linux's UIO cannot signal an interrupt from software", $"Let the device raise it, or {Better}.");
     }
 
     protected override void Connect(SessionNotice notice, EventFdHandle? eventFd) => CheckOpen(); // it gives none
@@ -116,7 +94,7 @@ internal sealed class PlainSession : HardwareSession
     protected override void End()
     {
         _bars.End();
-        Step(_interrupt.Close); // it masks, which the closed configuration space would refuse
+        Step(_vectors.Close); // it masks, which the closed configuration space would refuse
         Step(_config.Close);
         _windows.Dispose();
         _file.Dispose();

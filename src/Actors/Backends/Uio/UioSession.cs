@@ -57,6 +57,8 @@ internal sealed class UioSession : HardwareSession, IPciSession
 
     protected override DeviceBars Bars => _bars;
 
+    protected override HardwareVectors Vectors => _vectors;
+
     public override IReadOnlyList<IovaRange>? Map(IReadOnlyList<DmaPiece> pieces)
     {
         CheckOpen();
@@ -80,30 +82,6 @@ internal sealed class UioSession : HardwareSession, IPciSession
         {
             throw Memlock.Now().Explain(size, refused);
         }
-    }
-
-    protected override void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
-    {
-        CheckOpen();
-        _vectors.Arm(kind, start, eventFds);
-    }
-
-    public override void Disarm(VectorKind kind)
-    {
-        CheckOpen();
-        _vectors.Disarm(kind);
-    }
-
-    public override void Mask(VectorKind kind, int vector, bool masked)
-    {
-        CheckOpen();
-        _vectors.Mask(kind, vector, masked);
-    }
-
-    public override void Trigger(VectorKind kind, int start, int count)
-    {
-        CheckOpen();
-        _vectors.Trigger(kind, start, count);
     }
 
     public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
@@ -188,7 +166,7 @@ internal sealed class UioSession : HardwareSession, IPciSession
         _wanted.Connect(this, eventFd: null);
         _bars.End(); // before all else: no driver writes to what is being taken down, and no VMA holds the file
         Step(_config.Close);
-        _vectors.Close();
+        Step(_vectors.Close);
         _space.Close();
         _device.Dispose();
         _grant?.Dispose(); // last: it tells the broker that all is closed

@@ -3,18 +3,10 @@ using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Uio;
 
-/// <summary>
-/// The vectors of a function that uio_pci_user holds. Vectors that are added later disturb none; where the kernel cannot add any (MSI,
-/// and MSI-X before 6.5), some are taken ahead at the first arming, and when those are used up all are armed anew. Thread-safe.
-/// </summary>
+/// <inheritdoc/>
 internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IReadOnlyList<VectorInfo> kinds, int ahead)
+    : HardwareVectors(config, kinds, ahead)
 {
-    private readonly Lock _gate = new();
-    private VectorKind _kind;
-    private EventFdHandle?[]? _armed; // of _kind, by vector; null: no kind is armed
-    private int _taken; // vectors that the kernel holds for _kind
-    private bool _closed;
-
     /// <summary>The kinds that a device has.</summary>
     public static IReadOnlyList<VectorInfo> Discover(upu_info info)
     {
@@ -28,57 +20,6 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
         return found;
     }
 
-    /// <inheritdoc cref="IPciSession.Arm"/>
-    public void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
-    {
-        lock (_gate)
-        {
-            var info = Check(kind, start, eventFds.Count);
-            VectorTable.CheckKind(kind, _armed is null ? null : _kind);
-            var wanted = _armed is null ? new EventFdHandle?[info.Count] : [.. _armed];
-            for (int i = 0; i < eventFds.Count; i++)
-                wanted[start + i] = eventFds[i];
-            int end = start + eventFds.Count;
-            if (wanted.All(e => e is null))
-            {
-                Release();
-                return;
-            }
-
-            if (_armed is null)
-                Enable(info, start, wanted.AsSpan(start, eventFds.Count), end);
-            else if (end <= _taken || info.CanGrow)
-                Set(kind, start, wanted.AsSpan(start, eventFds.Count), maximum: 0);
-            else
-                EnableAgain(info, wanted, end);
-            (_kind, _armed, _taken) = (kind, wanted, Math.Max(_taken, end));
-        }
-    }
-
-    /// <inheritdoc cref="IPciSession.Disarm"/>
-    public void Disarm(VectorKind kind)
-    {
-        lock (_gate)
-        {
-            CheckOpen();
-            if (_kind == kind)
-                Release();
-        }
-    }
-
-    /// <summary>The session is over: the kernel frees vectors as it closes the device.</summary>
-    public void Close()
-    {
-        lock (_gate)
-            _closed = true;
-    }
-
-    /// <inheritdoc cref="IPciSession.Mask"/>
-    public void Mask(VectorKind kind, int vector, bool masked) => Each(kind, vector, 1, masked ? LibC.UPU_IRQ_MASK : LibC.UPU_IRQ_UNMASK);
-
-    /// <inheritdoc cref="IPciSession.Trigger"/>
-    public void Trigger(VectorKind kind, int start, int count) => Each(kind, start, count, LibC.UPU_IRQ_TRIGGER);
-
     /// <inheritdoc cref="IPciSession.SetAffinity"/>
     public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
     {
@@ -89,20 +30,41 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
         var mask = new ulong[(cpus.Max() / 64) + 1];
         foreach (int cpu in cpus)
             mask[cpu / 64] |= 1UL << (cpu % 64);
-        lock (_gate)
+        OfArmed(kind, vector, 1, _ =>
         {
-            Check(kind, vector, 1);
-            CheckArmed(kind, vector, 1);
             try
             {
-                config.Access(() => device.SetAffinity((uint)vector, mask), failure: null);
+                Config.Access(() => device.SetAffinity((uint)vector, mask), failure: null);
             }
             catch (PciException refused) when (refused.Failure is null)
             {
                 throw Explained(refused, cpus);
             }
+        });
+    }
+
+    protected override int Take(VectorKind kind, EventFdHandle?[] wanted, int end, int ahead)
+    {
+        try
+        {
+            Set(kind, 0, wanted.AsSpan(0, end), ahead);
+            return ahead;
+        }
+        catch (PciException few) when (few.Errno == Errno.ENOSPC && ahead > end) // fewer than were wanted ahead
+        {
+            Set(kind, 0, wanted.AsSpan(0, end), end);
+            return end;
         }
     }
+
+    protected override void Connect(VectorKind kind, int start, ReadOnlySpan<EventFdHandle?> eventFds) => Set(kind, start, eventFds, maximum: 0);
+
+    protected override void Free(VectorKind kind) => device.SetIrqs(Code(kind), LibC.UPU_IRQ_DISARM, 0, 0);
+
+    protected override void SetMask(VectorKind kind, int vector, bool masked) =>
+        device.SetIrqs(Code(kind), masked ? LibC.UPU_IRQ_MASK : LibC.UPU_IRQ_UNMASK, (uint)vector, 1);
+
+    protected override void Raise(VectorKind kind, int start, int count) => device.SetIrqs(Code(kind), LibC.UPU_IRQ_TRIGGER, (uint)start, (uint)count);
 
     private static PciException Explained(PciException refused, IReadOnlyList<int> wanted)
     {
@@ -121,71 +83,12 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
         };
     }
 
-    private void Each(VectorKind kind, int start, int count, uint action)
-    {
-        lock (_gate)
-        {
-            Check(kind, start, count);
-            CheckArmed(kind, start, count);
-            config.Access(() => device.SetIrqs(Code(kind), action, (uint)start, (uint)count));
-        }
-    }
-
-    private void Enable(VectorInfo info, int start, ReadOnlySpan<EventFdHandle?> eventFds, int end)
-    {
-        int take = info.CanGrow ? end : Math.Max(end, Math.Min(info.Count, ahead));
-        try
-        {
-            Set(info.Kind, start, eventFds, take);
-        }
-        catch (PciException few) when (few.Errno == Errno.ENOSPC && take > end) // fewer than were wanted ahead
-        {
-            Set(info.Kind, start, eventFds, take = end);
-        }
-
-        _taken = take;
-    }
-
-    // What the hardware raises between the two calls is lost to the kernel itself; what the eventfds hold stays.
-    private void EnableAgain(VectorInfo info, EventFdHandle?[] wanted, int end)
-    {
-        var before = _armed!;
-        Release();
-        try
-        {
-            Enable(info, 0, wanted.AsSpan(0, end), end);
-        }
-        catch (PciException refused) when (refused.Failure is null)
-        {
-            int last = Array.FindLastIndex(before, e => e is not null) + 1;
-            try
-            {
-                Enable(info, 0, before.AsSpan(0, last), last);
-            }
-            catch (PciException lost)
-            {
-                throw new PciException(lost.Errno, $"{refused.Why}; and the vectors armed before could not be armed again", lost.Fix, SessionFailure.CallFailed, lost);
-            }
-
-            (_kind, _armed) = (info.Kind, before);
-            throw;
-        }
-    }
-
-    private void Release()
-    {
-        if (_armed is null)
-            return;
-        (_armed, _taken) = (null, 0);
-        config.Access(() => device.SetIrqs(Code(_kind), LibC.UPU_IRQ_DISARM, 0, 0));
-    }
-
     private void Set(VectorKind kind, int start, ReadOnlySpan<EventFdHandle?> eventFds, int maximum)
     {
         int count = eventFds.Length;
         try
         {
-            VectorTable.With(eventFds, numbers => config.Access(
+            VectorTable.With(eventFds, numbers => Config.Access(
                 () =>
                 {
                     device.SetIrqs(Code(kind), LibC.UPU_IRQ_ARM, (uint)start, (uint)count, (uint)maximum, numbers.AsSpan(0, count));
@@ -207,20 +110,6 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
             };
         }
     }
-
-    private VectorInfo Check(VectorKind kind, int start, int count)
-    {
-        CheckOpen();
-        return VectorTable.Check(kinds, kind, start, count);
-    }
-
-    private void CheckOpen()
-    {
-        if (_closed)
-            throw new PciException(Errno.ENODEV, "The session has ended", "Wait for SessionReady.");
-    }
-
-    private void CheckArmed(VectorKind kind, int start, int count) => VectorTable.CheckArmed(_kind == kind ? _armed : null, kind, start, count);
 
     private static uint Code(VectorKind kind) => kind switch
     {

@@ -48,6 +48,8 @@ internal sealed class VfioSession : HardwareSession
 
     protected override DeviceBars Bars => _bars;
 
+    protected override HardwareVectors Vectors => _vectors;
+
     /// <summary>Opens a function of a group; the session releases the group when it ends, and at once when it cannot begin.</summary>
     public static VfioSession Open(string address, VfioGroups groups, VfioGroup group, VfioSettings settings)
     {
@@ -86,30 +88,6 @@ internal sealed class VfioSession : HardwareSession
     {
         CheckOpen();
         _group.Space.Unmap(this, range);
-    }
-
-    protected override void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
-    {
-        CheckOpen();
-        _vectors.Arm(kind, start, eventFds);
-    }
-
-    public override void Disarm(VectorKind kind)
-    {
-        CheckOpen();
-        _vectors.Disarm(kind);
-    }
-
-    public override void Mask(VectorKind kind, int vector, bool masked)
-    {
-        CheckOpen();
-        _vectors.Mask(kind, vector, masked);
-    }
-
-    public override void Trigger(VectorKind kind, int start, int count)
-    {
-        CheckOpen();
-        _vectors.Trigger(kind, start, count);
     }
 
     protected override void Connect(SessionNotice notice, EventFdHandle? eventFd)

@@ -90,6 +90,29 @@ public sealed class UioVectorsSpecs : IDisposable
     }
 
     [Fact]
+    public void Vectors_go_back_to_the_host_with_the_last_eventfd()
+    {
+        var vectors = Device();
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds[..2]);
+
+        vectors.Arm(VectorKind.MsiX, 0, [null, null]);
+
+        Assert.Equal((LibC.UPU_IRQ_DISARM, 0U, 0U), _kernel.Calls[^1]);
+    }
+
+    [Fact]
+    public void Closed_vectors_are_disarmed_and_stay_so()
+    {
+        var vectors = Device();
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds[..1]);
+
+        vectors.Close();
+
+        Assert.Empty(_kernel.Armed);
+        Assert.Equal(Errno.ENODEV, Assert.Throws<PciException>(() => vectors.Arm(VectorKind.MsiX, 0, _eventFds[..1])).Errno);
+    }
+
+    [Fact]
     public void One_eventfd_may_serve_all_vectors()
     {
         Device().Arm(VectorKind.MsiX, 0, [.. Enumerable.Repeat(_eventFds[0], 8)]);

@@ -109,6 +109,20 @@ public sealed class VfioVectorsSpecs : IDisposable
         Assert.Equal([_eventFds[0].Number, -1, -1], _kernel.Enabled!);
     }
 
+    [Fact]
+    public void Vectors_go_back_to_the_host_with_the_last_eventfd()
+    {
+        var vectors = Device(4, LibC.VFIO_IRQ_INFO_EVENTFD);
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds[..2]);
+
+        vectors.Arm(VectorKind.MsiX, 0, [null]);
+        Assert.NotNull(_kernel.Enabled);
+        vectors.Arm(VectorKind.MsiX, 1, [null]);
+
+        Assert.Null(_kernel.Enabled);
+        vectors.Arm(VectorKind.Msi, 0, _eventFds[..1]); // no kind is armed any more
+    }
+
     [Theory]
     [InlineData(-1, 1)]
     [InlineData(0, 0)]

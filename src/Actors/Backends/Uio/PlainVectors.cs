@@ -12,86 +12,52 @@ namespace Riser.Actors.Backends.Uio;
 /// <param name="config">Where the mask is.</param>
 /// <param name="kinds">INTx, if the device has it.</param>
 /// <param name="address">The device, for names.</param>
-internal sealed class PlainInterrupt(UioFile file, string counter, DeviceConfigSpace config, IReadOnlyList<VectorInfo> kinds, string address)
+internal sealed class PlainVectors(UioFile file, string counter, DeviceConfigSpace config, IReadOnlyList<VectorInfo> kinds, string address)
+    : HardwareVectors(config, kinds, ahead: 0)
 {
-    private readonly Lock _gate = new();
     private Pump? _pump;
-    private bool _closed;
 
-    /// <inheritdoc cref="IPciSession.Arm"/>
-    public void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    protected override int Take(VectorKind kind, EventFdHandle?[] wanted, int end, int ahead)
     {
-        lock (_gate)
-        {
-            Check(kind, start, eventFds.Count);
-            Stop();
-            if (eventFds[0] is not { } eventFd)
-                return;
-            // It is masked, so the count stands still: what comes from here on is counted, and nothing else.
-            _pump = new(file, uint.Parse(File.ReadAllText(counter)), eventFd, address);
-            config.SetIntxMask(masked: false);
-        }
-    }
-
-    /// <inheritdoc cref="IPciSession.Disarm"/>
-    public void Disarm(VectorKind kind)
-    {
-        lock (_gate)
-        {
-            CheckOpen();
-            if (kind == VectorKind.IntX)
-                Stop();
-        }
-    }
-
-    /// <inheritdoc cref="IPciSession.Mask"/>
-    public void Mask(VectorKind kind, int vector, bool masked)
-    {
-        lock (_gate)
-        {
-            Check(kind, vector, 1);
-            if (_pump is null)
-                throw new PciException(Errno.EINVAL, $"{kind} is not armed", "Arm it first.");
-            config.SetIntxMask(masked);
-        }
-    }
-
-    public void Close()
-    {
-        lock (_gate)
-        {
-            _closed = true;
-            Stop();
-        }
-    }
-
-    private void Stop()
-    {
-        if (_pump is null)
-            return;
+        // It is masked, so the count stands still: what comes from here on is counted, and nothing else.
+        _pump = new(file, uint.Parse(File.ReadAllText(counter)), wanted[0]!, address);
         try
         {
-            config.SetIntxMask(masked: true);
+            Config.SetIntxMask(masked: false);
+        }
+        catch
+        {
+            Free(kind);
+            throw;
+        }
+
+        return end;
+    }
+
+    protected override void Connect(VectorKind kind, int start, ReadOnlySpan<EventFdHandle?> eventFds)
+    {
+        Free(kind);
+        Take(kind, [eventFds[0]], end: 1, ahead: 1);
+    }
+
+    protected override void Free(VectorKind kind)
+    {
+        try
+        {
+            Config.SetIntxMask(masked: true);
         }
         catch (PciException gone)
         {
             System.Diagnostics.Trace.TraceWarning($"Disarming INTx: {gone.Message}");
         }
-        _pump.Dispose();
+        _pump?.Dispose();
         _pump = null;
     }
 
-    private void Check(VectorKind kind, int start, int count)
-    {
-        CheckOpen();
-        VectorTable.Check(kinds, kind, start, count);
-    }
+    protected override void SetMask(VectorKind kind, int vector, bool masked) => Config.SetIntxMask(masked);
 
-    private void CheckOpen()
-    {
-        if (_closed)
-            throw new PciException(Errno.ENODEV, "The session has ended", "Wait for SessionReady.");
-    }
+    protected override void Raise(VectorKind kind, int start, int count) =>
+        throw new PciException(Errno.EOPNOTSUPP, "Linux's UIO cannot signal an interrupt from software", "Let the device raise it, or bind the device to uio_pci_user or vfio-pci.");
 
     /// <summary>Waits for interrupts and signals them on, until it is disposed or the device is gone.</summary>
     private sealed class Pump : IDisposable

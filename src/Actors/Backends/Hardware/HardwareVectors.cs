@@ -1,0 +1,161 @@
+using Riser.Actors.Interop;
+
+namespace Riser.Actors.Backends.Hardware;
+
+/// <summary>
+/// The vectors of an opened device. Vectors that are added later disturb none; where the kernel cannot add any to enabled ones, a few
+/// unconnected ones are taken ahead at the first arming, and when those are used up all are armed anew in one call. What the eventfds hold
+/// already stays. (What the hardware raises between the two calls of such a re-arming is lost to the kernel itself.) Thread-safe.
+/// </summary>
+/// <param name="config">Says what a refused call means.</param>
+/// <param name="kinds">What the device has.</param>
+/// <param name="ahead">How many vectors are taken at the first arming where the kernel cannot add any.</param>
+internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<VectorInfo> kinds, int ahead)
+{
+    private readonly Lock _gate = new();
+    private VectorKind _kind;
+    private EventFdHandle?[]? _armed; // of _kind, by vector; null: no kind is armed
+    private int _taken; // vectors that the kernel holds for _kind
+    private bool _closed;
+
+    protected DeviceConfigSpace Config => config;
+
+    /// <inheritdoc cref="IPciSession.Arm"/>
+    public void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds)
+    {
+        lock (_gate)
+        {
+            var info = Check(kind, start, eventFds.Count);
+            if (_armed is not null && _kind != kind)
+                throw new PciException(Errno.EINVAL, $"{kind} cannot be armed while {_kind} is", $"Disarm {_kind} first; a function uses one kind at a time.");
+            var wanted = _armed is null ? new EventFdHandle?[info.Count] : [.. _armed];
+            for (int i = 0; i < eventFds.Count; i++)
+                wanted[start + i] = eventFds[i];
+            int end = start + eventFds.Count;
+            if (wanted.All(e => e is null))
+            {
+                Release();
+                return;
+            }
+
+            if (_armed is null)
+                Take(info, wanted, end);
+            else if (end <= _taken || info.CanGrow)
+                Connect(kind, start, wanted.AsSpan(start, eventFds.Count));
+            else
+                TakeAgain(info, wanted, end);
+            (_kind, _armed, _taken) = (kind, wanted, Math.Max(_taken, end));
+        }
+    }
+
+    /// <inheritdoc cref="IPciSession.Disarm"/>
+    public void Disarm(VectorKind kind)
+    {
+        lock (_gate)
+        {
+            CheckOpen();
+            if (_kind == kind)
+                Release();
+        }
+    }
+
+    /// <summary>Disarms what is armed; nothing can be armed again.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            Release();
+        }
+    }
+
+    /// <inheritdoc cref="IPciSession.Mask"/>
+    public void Mask(VectorKind kind, int vector, bool masked) => OfArmed(kind, vector, 1, info =>
+    {
+        if (!info.CanMask)
+            throw new PciException(Errno.EOPNOTSUPP, $"The kernel cannot mask {kind} vectors of this device in hardware", "Mask the vector in the runtime: nothing is lost there.");
+        config.Access(() => SetMask(kind, vector, masked));
+    });
+
+    /// <inheritdoc cref="IPciSession.Trigger"/>
+    public void Trigger(VectorKind kind, int start, int count) => OfArmed(kind, start, count, _ => config.Access(() => Raise(kind, start, count)));
+
+    /// <summary>Has the kernel take the vectors before <paramref name="end"/>, and if it can those before <paramref name="ahead"/>, and connects them.</summary>
+    /// <param name="kind">None is armed.</param>
+    /// <param name="wanted">By vector; null: not connected.</param>
+    /// <param name="end">How many are needed.</param>
+    /// <param name="ahead">How many are wanted, as many as <paramref name="end"/> or more.</param>
+    /// <returns>How many were taken.</returns>
+    /// <exception cref="PciException">ENOSPC: the host has fewer than are needed.</exception>
+    protected abstract int Take(VectorKind kind, EventFdHandle?[] wanted, int end, int ahead);
+
+    /// <summary>Connects vectors of a kind that is armed.</summary>
+    protected abstract void Connect(VectorKind kind, int start, ReadOnlySpan<EventFdHandle?> eventFds);
+
+    /// <summary>Gives all vectors of the kind back.</summary>
+    protected abstract void Free(VectorKind kind);
+
+    protected abstract void SetMask(VectorKind kind, int vector, bool masked);
+
+    protected abstract void Raise(VectorKind kind, int start, int count);
+
+    /// <summary>Does something with vectors, if they are all armed, before they can be disarmed.</summary>
+    /// <exception cref="PciException">EINVAL: not all of them are armed.</exception>
+    protected void OfArmed(VectorKind kind, int start, int count, Action<VectorInfo> call)
+    {
+        lock (_gate)
+        {
+            var info = Check(kind, start, count);
+            if (_armed is null || _kind != kind || _armed.AsSpan(start, count).Contains(null))
+                throw new PciException(Errno.EINVAL, $"Not all of {count} {kind} vectors from {start} are armed", "Arm them first.");
+            call(info);
+        }
+    }
+
+    private void Take(VectorInfo info, EventFdHandle?[] wanted, int end) =>
+        _taken = Take(info.Kind, wanted, end, info.CanGrow ? end : Math.Max(end, Math.Min(info.Count, ahead)));
+
+    private void TakeAgain(VectorInfo info, EventFdHandle?[] wanted, int end)
+    {
+        var before = _armed!;
+        Release();
+        try
+        {
+            Take(info, wanted, end);
+        }
+        catch (PciException refused) when (refused.Failure is null)
+        {
+            try
+            {
+                Take(info, before, Array.FindLastIndex(before, e => e is not null) + 1);
+            }
+            catch (PciException lost)
+            {
+                throw new PciException(lost.Errno, $"{refused.Why}; and the vectors armed before could not be armed again", lost.Fix, SessionFailure.CallFailed, lost);
+            }
+
+            _armed = before;
+            throw;
+        }
+    }
+
+    private void Release()
+    {
+        if (_armed is null)
+            return;
+        (_armed, _taken) = (null, 0);
+        config.Access(() => Free(_kind));
+    }
+
+    private VectorInfo Check(VectorKind kind, int start, int count)
+    {
+        CheckOpen();
+        return VectorTable.Check(kinds, kind, start, count);
+    }
+
+    private void CheckOpen()
+    {
+        if (_closed)
+            throw new PciException(Errno.ENODEV, "The session has ended", "Wait for SessionReady.");
+    }
+}
