@@ -214,6 +214,8 @@ public sealed unsafe class Bar
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool IsFast(ulong offset, ulong width) => (offset & (width - 1)) == 0 && offset < _fast;
 
+    // Never a part of its caller: the loop over mapped ranges in it would have the driver's own variables live in memory.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private ulong ReadSlow(ulong offset, int width)
     {
         Check(offset, width, Info.Readable, "read");
@@ -229,6 +231,7 @@ public sealed unsafe class Bar
         return _ended ? throw Ended() : value;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void WriteSlow(ulong offset, int width, ulong value)
     {
         Check(offset, width, Info.Writable, "written");
