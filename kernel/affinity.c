@@ -45,10 +45,44 @@ static int upu_affinity_mask(const struct upu_affinity *arg, struct cpumask *mas
 	return cpumask_intersects(mask, cpu_online_mask) ? 0 : -EINVAL;
 }
 
+/* Others that share a line move with it. */
+static bool upu_vector_shared(struct upu_vector *v)
+{
+	struct irq_data *data = irq_get_irq_data(v->virq);
+	struct irq_desc *desc = data ? irq_data_to_desc(data) : NULL;
+	unsigned long flags;
+	bool shared;
+
+	if (!desc)
+		return false;
+	raw_spin_lock_irqsave(&desc->lock, flags);
+	shared = desc->action && desc->action->next;
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
+	return shared;
+}
+
+/* Where interrupts are not remapped, the MSI-X table says it. upu_device.lock is held. */
+static int upu_vector_move(struct upu_session *session, u32 index, const struct cpumask *mask)
+{
+	struct upu_vector *v = upu_vector_at(session, index);
+	u16 command;
+	int ret;
+
+	if (IS_ERR(v))
+		return PTR_ERR(v);
+	if (session->config->d3)
+		return -EBUSY;
+	if (upu_vector_shared(v))
+		return -EOPNOTSUPP;
+	command = upu_table_begin(session, session->irqs.kind);
+	ret = irq_set_affinity(v->virq, mask);
+	upu_memory_restore(session, command);
+	return ret ? -EIO : 0;		/* the interrupt controller cannot */
+}
+
 int upu_set_affinity(struct upu_session *session, void __user *user)
 {
 	struct upu_affinity arg;
-	struct upu_vector *v;
 	cpumask_var_t mask;
 	int ret;
 
@@ -62,11 +96,8 @@ int upu_set_affinity(struct upu_session *session, void __user *user)
 		ret = -EPERM;
 	if (!ret) {
 		mutex_lock(&session->udev->lock);
-		v = upu_vector_at(session, arg.vector);
-		ret = IS_ERR(v) ? PTR_ERR(v) : irq_set_affinity(v->virq, mask);
+		ret = upu_vector_move(session, arg.vector, mask);
 		mutex_unlock(&session->udev->lock);
-		if (ret && ret != -ENODEV && ret != -ENXIO)
-			ret = -EIO;	/* the interrupt controller cannot */
 	}
 	free_cpumask_var(mask);
 	return ret;

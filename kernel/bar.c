@@ -65,7 +65,11 @@ static bool upu_msix_layout(struct pci_dev *pdev, struct upu_msix_layout *layout
 	return true;
 }
 
-int upu_bar_open(struct upu_session *session)
+/*
+ * All that depends on registers of the device is read here, once: afterwards they may read as all
+ * ones, for the time of a reset or for ever.
+ */
+void upu_bar_open(struct upu_session *session)
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_msix_layout msix;
@@ -85,6 +89,10 @@ int upu_bar_open(struct upu_session *session)
 		bar->flags = UPU_BAR_READ;
 		if (i == UPU_WINDOW_ROM)
 			continue;
+		if (has_msix && msix.table_bar == i) {
+			bar->table = msix.table;
+			bar->table_end = msix.table_end;
+		}
 		bar->flags |= UPU_BAR_WRITE;
 		if (flags & IORESOURCE_MEM_64)
 			bar->flags |= UPU_BAR_64;
@@ -106,7 +114,6 @@ int upu_bar_open(struct upu_session *session)
 		if (bar->ranges)
 			bar->flags |= UPU_BAR_MMAP;
 	}
-	return 0;
 }
 
 /* From now on the end of the session does not cost the user his process. */
@@ -153,14 +160,15 @@ bool upu_bar_reachable(struct upu_session *session)
 
 /*
  * The kernel's own accesses (MSI-X table) need memory decoding whatever the user has set. Around
- * and between these two bar_lock is held for writing: nobody sees the difference.
+ * and between these two upu_device.lock is held. Nobody sees the difference: whether a register can
+ * be reached is asked of the shadow.
  */
 u16 upu_memory_force_on(struct upu_session *session)
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	u16 command;
 
-	lockdep_assert_held_write(&session->bar_lock);
+	lockdep_assert_held(&session->udev->lock);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (!(command & PCI_COMMAND_MEMORY))
 		pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
@@ -321,8 +329,6 @@ ssize_t upu_bar_rw(struct upu_session *session, unsigned int index, char __user 
 		   u64 offset, bool write)
 {
 	struct upu_bar_state *bar = &session->bar[index];
-	struct upu_msix_layout msix;
-	bool table_here;
 	size_t done = 0;
 	int ret;
 
@@ -340,12 +346,11 @@ ssize_t upu_bar_rw(struct upu_session *session, unsigned int index, char __user 
 	ret = upu_bar_map(session, index);
 	if (ret)
 		return ret;
-	table_here = upu_msix_layout(session->udev->pdev, &msix) && msix.table_bar == index;
 
 	while (done < count) {
 		unsigned int width = upu_bar_width(bar, count - done, offset);
 		u8 data[8] __aligned(8) = {};
-		bool trapped = table_here && offset < msix.table_end && offset + width > msix.table;
+		bool trapped = offset < bar->table_end && offset + width > bar->table;
 
 		if (write && copy_from_user(data, user + done, width))
 			return done ?: -EFAULT;

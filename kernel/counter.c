@@ -16,9 +16,9 @@ static int upu_counter_arm(struct upu_session *session)
 	int ret;
 
 	for (kind = UPU_IRQ_INTX; kind < UPU_IRQ_MSIX; kind++)
-		if (upu_irq_count(session->udev->pdev, kind))
+		if (session->irqs.have[kind])
 			break;
-	count = kind == UPU_IRQ_MSI ? 1 : upu_irq_count(session->udev->pdev, kind);
+	count = kind == UPU_IRQ_MSI ? 1 : session->irqs.have[kind];
 	if (!count)
 		return -EIO;
 	if (kind != UPU_IRQ_INTX && !upu_irq_msi_safe(session->udev->pdev))
@@ -41,7 +41,6 @@ ssize_t upu_counter_write(struct upu_session *session, const char __user *user, 
 	struct upu_irqs *irqs = &session->irqs;
 	int ret = 0;
 	s32 on;
-	u32 i;
 
 	if (count != sizeof(on))
 		return -EINVAL;
@@ -55,12 +54,8 @@ ssize_t upu_counter_write(struct upu_session *session, const char __user *user, 
 		ret = -ENODEV;
 	else if (irqs->kind == UPU_IRQ_NONE)
 		ret = on ? upu_counter_arm(session) : 0;
-	else if (session->config->d3)
-		ret = -EBUSY;
 	else
-		for (i = 0; i < irqs->size; i++)
-			if (irqs->vector[i])
-				upu_vector_mask(session, irqs->vector[i], !on);
+		ret = upu_irq_mask(session, 0, irqs->size, !on);
 	mutex_unlock(&session->udev->lock);
 	return ret ?: sizeof(on);
 }

@@ -294,9 +294,8 @@ int upu_device_open(struct upu_device *udev, struct file *file, struct upu_sessi
 	ret = upu_config_open(session);
 	if (ret)
 		goto err_disable;
-	ret = upu_bar_open(session);
-	if (ret)
-		goto err_disable;
+	upu_bar_open(session);
+	upu_irq_open(session);
 
 	udev->dirty = true;
 	upu_set_session(udev, session);

@@ -22,7 +22,7 @@ void upu_irq_init(struct upu_session *session)
 	session->irqs.kind = UPU_IRQ_NONE;
 }
 
-/* Vectors of a kind that the device has. */
+/* Vectors of a kind that the device has. A session asks its irqs.have instead. */
 u32 upu_irq_count(struct pci_dev *pdev, u32 kind)
 {
 	u8 pin = 0;
@@ -40,6 +40,25 @@ u32 upu_irq_count(struct pci_dev *pdev, u32 kind)
 	default:
 		return 0;
 	}
+}
+
+/* The device is awake. */
+void upu_irq_open(struct upu_session *session)
+{
+	u32 kind;
+
+	for (kind = UPU_IRQ_INTX; kind <= UPU_IRQ_MSIX; kind++)
+		session->irqs.have[kind] = upu_irq_count(session->udev->pdev, kind);
+}
+
+/*
+ * What writes to the MSI-X table, which is in a BAR, begins with this and ends with
+ * upu_memory_restore(). Not under bar_lock: to free an interrupt waits for those who read its files
+ * in /proc, and they may be reading into a mapped BAR.
+ */
+u16 upu_table_begin(struct upu_session *session, u32 kind)
+{
+	return kind == UPU_IRQ_MSIX ? upu_memory_force_on(session) : PCI_COMMAND_MEMORY;
 }
 
 /*
@@ -187,6 +206,19 @@ err_free:
 	return ret;
 }
 
+/* Takes the eventfd away, which the handler may be about to signal. */
+static struct eventfd_ctx *upu_vector_untrigger(struct upu_vector *v)
+{
+	struct eventfd_ctx *trigger;
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->lock, flags);
+	trigger = v->trigger;
+	v->trigger = NULL;
+	spin_unlock_irqrestore(&v->lock, flags);
+	return trigger;
+}
+
 static void upu_vector_disarm(struct upu_session *session, u32 index)
 {
 	struct upu_irqs *irqs = &session->irqs;
@@ -214,7 +246,7 @@ static int upu_irq_enable(struct upu_session *session, u32 kind, u32 needed, u32
 {
 	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_irqs *irqs = &session->irqs;
-	u32 size = upu_irq_count(pdev, kind);
+	u32 size = irqs->have[kind];
 	int ret;
 
 	irqs->vector = kvcalloc(size, sizeof(*irqs->vector), GFP_KERNEL_ACCOUNT);
@@ -266,21 +298,15 @@ static void upu_irq_disable(struct upu_session *session)
 /* The end of a session. upu_device.lock is held. */
 void upu_irq_close(struct upu_session *session)
 {
+	u16 command;
+
 	if (session->irqs.resample) {
 		upu_resample_free(session->irqs.resample);
 		session->irqs.resample = NULL;
 	}
-	if (session->irqs.kind != UPU_IRQ_NONE && session->irqs.kind != UPU_IRQ_INTX) {
-		u16 command;
-
-		down_write(&session->bar_lock);
-		command = upu_memory_force_on(session);
-		upu_irq_disable(session);
-		upu_memory_restore(session, command);
-		up_write(&session->bar_lock);
-	} else {
-		upu_irq_disable(session);
-	}
+	command = upu_table_begin(session, session->irqs.kind);
+	upu_irq_disable(session);
+	upu_memory_restore(session, command);
 	wake_up_all(&session->irqs.wait);
 }
 
@@ -347,8 +373,7 @@ undo:
 		if (!test_bit(i, fresh))
 			continue;
 		/* The reference goes back to the caller's array. */
-		trigger[i] = irqs->vector[start + i]->trigger;
-		irqs->vector[start + i]->trigger = NULL;
+		trigger[i] = upu_vector_untrigger(irqs->vector[start + i]);
 		upu_vector_disarm(session, start + i);
 	}
 	if (fresh_kind)
@@ -358,7 +383,7 @@ out:
 	return ret;
 }
 
-/* upu_irq_arm() with the device able to hear: the MSI-X table is in a BAR. */
+/* upu_irq_arm() with the device able to hear. */
 int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u32 count,
 		      u32 maximum, struct eventfd_ctx **trigger, const bool *armed)
 {
@@ -367,14 +392,27 @@ int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u32 coun
 
 	if (session->config->d3)
 		return -EBUSY;
-	if (kind == UPU_IRQ_INTX)
-		return upu_irq_arm(session, kind, start, count, maximum, trigger, armed);
-	down_write(&session->bar_lock);
-	command = upu_memory_force_on(session);
+	command = upu_table_begin(session, kind);
 	ret = upu_irq_arm(session, kind, start, count, maximum, trigger, armed);
 	upu_memory_restore(session, command);
-	up_write(&session->bar_lock);
 	return ret;
+}
+
+/* Masks those of the vectors that are armed, or unmasks them. upu_device.lock is held. */
+int upu_irq_mask(struct upu_session *session, u32 start, u32 count, bool mask)
+{
+	struct upu_irqs *irqs = &session->irqs;
+	u16 command;
+	u32 i;
+
+	if (session->config->d3)
+		return -EBUSY;
+	command = upu_table_begin(session, irqs->kind);
+	for (i = start; i < start + count; i++)
+		if (irqs->vector[i])
+			upu_vector_mask(session, irqs->vector[i], mask);
+	upu_memory_restore(session, command);
+	return 0;
 }
 
 static int upu_irq_each(struct upu_session *session, u32 action, u32 start, u32 count)
@@ -387,13 +425,12 @@ static int upu_irq_each(struct upu_session *session, u32 action, u32 start, u32 
 	for (i = start; i < start + count; i++)
 		if (i >= irqs->size || !irqs->vector[i])
 			return -ENXIO;
-	for (i = start; i < start + count; i++) {
-		if (action == UPU_IRQ_TRIGGER)
+	if (action == UPU_IRQ_TRIGGER) {
+		for (i = start; i < start + count; i++)
 			upu_vector_trigger(irqs->vector[i]);
-		else
-			upu_vector_mask(session, irqs->vector[i], action == UPU_IRQ_MASK);
+		return 0;
 	}
-	return 0;
+	return upu_irq_mask(session, start, count, action == UPU_IRQ_MASK);
 }
 
 static int upu_irq_resample(struct upu_session *session, int fd)
@@ -418,7 +455,7 @@ static int upu_irq_do(struct upu_session *session, struct upu_set_irqs *set,
 		      struct eventfd_ctx **trigger, const bool *armed, int resample_fd)
 {
 	struct upu_irqs *irqs = &session->irqs;
-	u32 have = upu_irq_count(session->udev->pdev, set->kind);
+	u32 have = irqs->have[set->kind];
 	bool all = set->action == UPU_IRQ_DISARM && !set->start && !set->count;
 
 	if (session->dead)

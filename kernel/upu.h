@@ -83,10 +83,12 @@ struct upu_bar_state {
 	u32 flags;			/* UPU_BAR_* */
 	unsigned int ranges;
 	struct upu_bar_range range[UPU_BAR_RANGES];
+	u64 table;			/* the MSI-X table, which no access reaches; none: */
+	u64 table_end;			/*	both are 0 */
 	void __iomem *io;		/* mapped at the first access, under upu_device.lock */
 };
 
-int upu_bar_open(struct upu_session *session);
+void upu_bar_open(struct upu_session *session);
 int upu_bar_spare(struct upu_session *session);
 void upu_bar_close(struct upu_session *session);
 void upu_bar_zap(struct upu_session *session);
@@ -149,6 +151,7 @@ struct upu_vector {
 struct upu_resample;
 
 struct upu_irqs {
+	u32 have[UPU_IRQ_MSIX + 1];	/* by kind; read once: a device that is gone says anything */
 	u32 kind;			/* UPU_IRQ_*; all under upu_device.lock */
 	u32 allocated;			/* vectors that the PCI core gave at the first ARM */
 	u32 armed;
@@ -162,12 +165,15 @@ struct upu_irqs {
 };
 
 void upu_irq_init(struct upu_session *session);
+void upu_irq_open(struct upu_session *session);
 void upu_irq_close(struct upu_session *session);
 u32 upu_irq_count(struct pci_dev *pdev, u32 kind);
 bool upu_irq_msi_safe(struct pci_dev *pdev);
 int upu_set_irqs(struct upu_session *session, void __user *user);
 int upu_irq_arm_awake(struct upu_session *session, u32 kind, u32 start, u32 count,
 		      u32 maximum, struct eventfd_ctx **trigger, const bool *armed);
+u16 upu_table_begin(struct upu_session *session, u32 kind);
+int upu_irq_mask(struct upu_session *session, u32 start, u32 count, bool mask);
 void upu_vector_signal(struct upu_vector *v);
 void upu_vector_mask(struct upu_session *session, struct upu_vector *v, bool mask);
 irqreturn_t upu_intx_handler(int irq, void *arg);
