@@ -70,15 +70,19 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
     }
 
     /// <inheritdoc cref="IPciSession.Mask"/>
-    public void Mask(VectorKind kind, int vector, bool masked) => OfArmed(kind, vector, 1, info =>
+    public void Mask(VectorKind kind, int vector, bool masked)
     {
-        if (!info.CanMask)
-            throw new PciException(Errno.EOPNOTSUPP, $"The kernel cannot mask {kind} vectors of this device in hardware", "Mask the vector in the runtime: nothing is lost there.");
-        config.Access(() => SetMask(kind, vector, masked));
-    });
+        lock (_gate)
+        {
+            if (!Check(kind, vector, 1).CanMask)
+                throw new PciException(Errno.EOPNOTSUPP, $"The kernel cannot mask {kind} vectors of this device in hardware", "Mask the vector in the runtime: nothing is lost there.");
+        }
+
+        OfArmed(kind, vector, 1, () => config.Access(() => SetMask(kind, vector, masked)));
+    }
 
     /// <inheritdoc cref="IPciSession.Trigger"/>
-    public void Trigger(VectorKind kind, int start, int count) => OfArmed(kind, start, count, _ => config.Access(() => Raise(kind, start, count)));
+    public void Trigger(VectorKind kind, int start, int count) => OfArmed(kind, start, count, () => config.Access(() => Raise(kind, start, count)));
 
     /// <summary>Has the kernel take the vectors before <paramref name="end"/>, and if it can those before <paramref name="ahead"/>, and connects them.</summary>
     /// <param name="kind">None is armed.</param>
@@ -101,14 +105,14 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
 
     /// <summary>Does something with vectors, if they are all armed, before they can be disarmed.</summary>
     /// <exception cref="PciException">EINVAL: not all of them are armed.</exception>
-    protected void OfArmed(VectorKind kind, int start, int count, Action<VectorInfo> call)
+    protected void OfArmed(VectorKind kind, int start, int count, Action call)
     {
         lock (_gate)
         {
-            var info = Check(kind, start, count);
+            Check(kind, start, count);
             if (_armed is null || _kind != kind || _armed.AsSpan(start, count).Contains(null))
                 throw new PciException(Errno.EINVAL, $"Not all of {count} {kind} vectors from {start} are armed", "Arm them first.");
-            call(info);
+            call();
         }
     }
 

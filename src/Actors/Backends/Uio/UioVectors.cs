@@ -30,7 +30,7 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
         var mask = new ulong[(cpus.Max() / 64) + 1];
         foreach (int cpu in cpus)
             mask[cpu / 64] |= 1UL << (cpu % 64);
-        OfArmed(kind, vector, 1, _ =>
+        OfArmed(kind, vector, 1, () =>
         {
             try
             {
@@ -78,6 +78,8 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
                 "Name CPUs that it has (/sys/devices/system/cpu/possible).",
                 inner: refused),
             Errno.EINVAL => new(refused.Errno, $"None of the CPUs {cpus} is online", "Name one that is (/sys/devices/system/cpu/online).", inner: refused),
+            Errno.EBUSY => new(refused.Errno, "The device is powered down", "Wake it first.", inner: refused),
+            Errno.EOPNOTSUPP => new(refused.Errno, "Other devices share the interrupt line, and would move with it", "Use MSI or MSI-X.", inner: refused),
             Errno.EIO => new(refused.Errno, $"The interrupt controller cannot send the vector to the CPUs {cpus}", "Leave it where it is.", inner: refused),
             _ => refused,
         };
