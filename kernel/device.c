@@ -232,6 +232,9 @@ int upu_device_reset(struct upu_device *udev, struct upu_session *session)
 		upu_reset_end(session, command);
 	if (ret == -EAGAIN)
 		ret = -EBUSY;
+	/* Of its bus alone, on which another function has come since that was looked at. */
+	if (ret == -ENOTTY)
+		ret = -EOPNOTSUPP;
 	if (!ret)
 		udev->dirty = false;
 	return ret;
