@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# What is asked of a kernel after the tests: whether it leaks, whether lockdep still looks, what its log has. Each
+# What is asked of a kernel after the tests: whether it leaks, whether lockdep still looks, what its log and its taints say. Each
 # prints one line of TAP, and its reasons. Sourced; $log is a folder for its files.
 
 # start_of_log MARK: what was there before is nobody's.
 start_of_log() {
     mark=$1
+    taints_before=$(< /proc/sys/kernel/tainted)
     echo "$mark" > /dev/kmsg
     [[ ! -e /sys/kernel/debug/kmemleak ]] || echo clear > /sys/kernel/debug/kmemleak
 }
@@ -58,5 +59,34 @@ the_kernel_log_is_clean() {
         grep -B2 -A40 -E "$reports" "$log/dmesg" | head -200
     else
         echo "ok 1 - the_kernel_log_is_clean"
+    fi
+}
+
+# Documentation/admin-guide/tainted-kernels.rst. The module is out of tree (12), and may be unsigned (13); a device that is
+# opened without an IOMMU is at the user's own risk (6), which must be said. No warning (9), no oops (7), nothing else.
+the_kernel_has_no_other_taint() {
+    local now new must=$((1 << 12)) may=$((1 << 13))
+    now=$(< /proc/sys/kernel/tainted)
+    new=$((now & ~taints_before))
+    [[ ${LAB_IOMMU:-1} == 1 ]] || must=$((must | 1 << 6))
+    [[ ! -s $log/own || $(< "$log/own") == 0 ]] || may=$((may | 1 << 9)) # the kernel's own parts, under injected faults
+    echo "# tainted: $taints_before, $now"
+    if (((new & must) == must && !(new & ~(must | may)))); then
+        echo "ok 1 - the_kernel_has_no_other_taint"
+    else
+        echo "not ok 1 - the_kernel_has_no_other_taint"
+    fi
+}
+
+# What a kernel's command line asks for, it may have been built without.
+the_kernel_preempts_as_it_was_told() {
+    local asked model='as it was built'
+    [[ ! -e /sys/kernel/debug/sched/preempt ]] || model=$(< /sys/kernel/debug/sched/preempt)
+    echo "# preemption: $model"
+    asked=$(sed -n 's/.*\bpreempt=\([a-z]*\).*/\1/p' /proc/cmdline)
+    if [[ -z $asked || $model == *"($asked)"* ]]; then
+        echo "ok 1 - the_kernel_preempts_as_it_was_told"
+    else
+        echo "not ok 1 - the_kernel_preempts_as_it_was_told"
     fi
 }
