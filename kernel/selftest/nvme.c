@@ -99,8 +99,7 @@ void nvme_start(struct nvme *nvme, uint64_t queues, uint64_t target, unsigned in
 {
 	int fd = device_open("NVME");
 
-	if (!(device_info(fd).flags & UPU_INFO_IOMMU))
-		SKIP("no IOMMU");
+	CHECK(device_info(fd).flags & UPU_INFO_IOMMU);
 	nvme_restart(nvme, fd, queues, target, pages);
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* DMA: mappings, accounting, and what becomes of them when memory goes away. */
 #define _GNU_SOURCE
+#include <linux/mempolicy.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "device.h"
@@ -15,8 +18,7 @@ static int edu_open(void)
 {
 	int fd = device_open("EDU");
 
-	if (!(device_info(fd).flags & UPU_INFO_IOMMU))
-		SKIP("no IOMMU");
+	CHECK(device_info(fd).flags & UPU_INFO_IOMMU);
 	bus_master(fd, 1);
 	return fd;
 }
@@ -729,52 +731,93 @@ TEST(harmless_events_unmap_nothing)
 	CHECK(!strcmp(huge, "still"));
 }
 
-/* A mapping under which somebody drops and refills, while another maps and unmaps: no crash, no leak. */
-TEST(mapping_races_with_memory_going_away)
-{
-	int fd = edu_open(), i, ret, maps = 0, again = 0;
-	char *page = memory(8 * PAGE);
-	struct upu_invalidation records[64];
-	pid_t child;
-	long locked = locked_kb();
+/* ---- two threads map and unmap, each at addresses of its own, and a third takes the memory away ---- */
 
-	/* CLONE_VM: one address space, two tasks. */
-	child = vfork();
-	if (!child)
-		_exit(0);
-	waitpid(child, NULL, 0);
-	for (i = 0; i < 300; i++) {
-		ret = dma_map(fd, page, 8 * PAGE, IOVA);
-		if (ret) {
-			CHECK(errno == EAGAIN || errno == EEXIST);
-			again++;
+struct mapper {
+	pthread_t thread;
+	int fd;
+	char *at;
+	uint64_t iova;
+	volatile int *stop;
+	long maps, unmaps, failed;
+};
+
+static void *map_and_unmap(void *argument)
+{
+	struct mapper *mapper = argument;
+
+	while (!*mapper->stop) {
+		if (dma_map(mapper->fd, mapper->at, 8 * PAGE, mapper->iova)) {
+			if (errno != EAGAIN && errno != EFAULT)
+				FAIL("DMA_MAP: errno %d", errno);
+			mapper->failed++;
 			continue;
 		}
-		maps++;
+		mapper->maps++;
+		if (mapper->maps % 4 == 0)
+			sched_yield();
+		if (dma_unmap(mapper->fd, mapper->iova, 8 * PAGE) > 0)
+			mapper->unmaps++;
+		else if (errno != ENOENT)
+			FAIL("DMA_UNMAP: errno %d", errno);
+	}
+	return NULL;
+}
+
+/*
+ * However they meet, a mapping ends once: by its unmap, which says so, or by a record; sequence numbers
+ * are of those, so that none is missed where they were merged.
+ */
+TEST(mapping_races_with_memory_going_away)
+{
+	int fd = edu_open(), i, count;
+	char *page = memory(8 * PAGE);
+	struct upu_invalidation records[64];
+	struct mapper mappers[2];
+	long locked = locked_kb();
+	uint64_t gone = 0;
+	volatile int stop = 0;
+
+	for (i = 0; i < 2; i++) {
+		mappers[i] = (struct mapper){ .fd = fd, .at = page, .iova = IOVA + i * 0x100000, .stop = &stop };
+		CHECK(!pthread_create(&mappers[i].thread, NULL, map_and_unmap, &mappers[i]));
+	}
+	for (i = 0; i < 20000 && (i < 300 || gone < 20); i++) {
 		switch (i % 4) {
 		case 0:
 			madvise(page, 8 * PAGE, MADV_DONTNEED);
 			break;
 		case 1:
-			mmap(page, 8 * PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			CHECK(mmap(page, 8 * PAGE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page);
 			break;
 		case 2:
 			madvise(page + PAGE, PAGE, MADV_DONTNEED);
 			memset(page, 1, 8 * PAGE);
 			break;
 		default:
+			munmap(page + 3 * PAGE, PAGE);
+			CHECK(mmap(page + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page + 3 * PAGE);
 			break;
 		}
-		ret = dma_unmap(fd, IOVA, 8 * PAGE);
-		CHECK(ret == (int)(8 * PAGE) || errno == ENOENT);
+		usleep(i % 7 * 100);
+		while ((count = invalidations(fd, records, 64)) > 0)
+			gone = records[count - 1].sequence;
 	}
-	while (invalidations(fd, records, 64) > 0)
-		;
-	dma_unmap_all(fd);
+	stop = 1;
+	for (i = 0; i < 2; i++)
+		pthread_join(mappers[i].thread, NULL);
+	while ((count = invalidations(fd, records, 64)) > 0)
+		gone = records[count - 1].sequence;
+	expect_given_back(fd);
+	printf("# %ld and %ld maps, %ld and %ld unmapped, %llu gone; %ld changed while they were mapped\n", mappers[0].maps,
+	       mappers[1].maps, mappers[0].unmaps, mappers[1].unmaps, (unsigned long long)gone,
+	       mappers[0].failed + mappers[1].failed);
+	EQUAL(mappers[0].maps + mappers[1].maps, mappers[0].unmaps + mappers[1].unmaps + gone);
+	CHECK(gone >= 20 && mappers[0].maps > 100 && mappers[1].maps > 100);
 	close(fd);
 	EQUAL(locked_kb(), locked);
-	CHECK(maps > 100);
 }
 
 TEST(a_full_queue_merges_and_says_so)
@@ -877,6 +920,50 @@ TEST(a_huge_buffer_is_contiguous)
 	OK(dma_map_buffer(fd, buffer, 0, HUGE, IOVA));
 	edu_dma(fd, IOVA + HUGE - PAGE, 64, 1);
 	ERRNO(dma_alloc(fd, PAGE, UPU_ALLOC_HUGE), EINVAL);
+}
+
+/* Which node the page there is of. */
+static int node_of(char *at)
+{
+	int node = -1;
+
+	OK(syscall(SYS_get_mempolicy, &node, NULL, 0ul, at, (unsigned long)(MPOL_F_NODE | MPOL_F_ADDR)));
+	return node;
+}
+
+static int dma_alloc_on(int fd, uint64_t size, uint32_t flags, int node)
+{
+	struct upu_dma_alloc arg = { .argsz = sizeof(arg), .size = size, .flags = flags, .numa_node = node };
+
+	return ioctl(fd, UPU_DMA_ALLOC, &arg) ? -1 : arg.fd;
+}
+
+/* The machine has two. Who asks for none gets what is near, of which there is enough. */
+TEST(a_buffer_lies_on_its_node)
+{
+	int fd = edu_open(), node, buffer, huge;
+	unsigned long i, size;
+	long locked = locked_kb();
+	char *at;
+
+	for (node = 0; node < 2; node++)
+		for (huge = 0; huge < 2; huge++) {
+			size = huge ? HUGE : 64 * PAGE;
+			buffer = dma_alloc_on(fd, size, huge ? UPU_ALLOC_HUGE : 0, node);
+			OK(buffer);
+			at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
+			CHECK(at != MAP_FAILED);
+			memset(at, 1, size);
+			for (i = 0; i < size; i += PAGE)
+				EQUAL(node_of(at + i), node);
+			munmap(at, size);
+			close(buffer);
+		}
+	EQUAL(locked_kb(), locked);
+	ERRNO(dma_alloc_on(fd, PAGE, 0, 2), EINVAL);		/* there is none */
+	ERRNO(dma_alloc_on(fd, PAGE, 0, -2), EINVAL);
+	ERRNO(dma_alloc_on(fd, PAGE, 0, 1 << 20), EINVAL);
+	ERRNO(dma_alloc_on(fd, PAGE, 0, 0x7fffffff), EINVAL);
 }
 
 TEST(buffers_are_checked)

@@ -147,21 +147,48 @@ ROOT_TEST(a_group_with_a_driver_in_it_is_busy)
 	ERRNO(device_try("SHARED", O_RDWR), EBUSY);
 }
 
+static int lab_bind(const char *name, const char *driver)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "lab-bind %s %s > /dev/null 2>&1", device_address(name), driver);
+	return system(line);
+}
+
+/* A user of one function is the user of its group: neither another user nor a driver gets in beside him. */
+ROOT_TEST(a_group_has_one_user)
+{
+	static const char * const names[] = { "SHARED", "SHARED_B" };
+	int i, fd;
+
+	EQUAL(lab_bind("SHARED_B", "uio_pci_user"), 0);
+	for (i = 0; i < 2; i++) {
+		fd = device_open(names[i]);
+		CHECK(device_info(fd).flags & UPU_INFO_VIABLE);
+		EQUAL(device_info(fd).group_devices, 2);
+		ERRNO(plain(fd, UPU_RESET), EOPNOTSUPP);	/* of its bus alone, where the other is */
+		ERRNO(device_try(names[!i], O_RDWR), EBUSY);
+		close(fd);
+	}
+	fd = device_open("SHARED");
+	CHECK(lab_bind("SHARED_B", "uio_pci_generic"));
+	EQUAL(window_read(fd, 0, 0, 4), 0x010000ed);
+	close(fd);
+	EQUAL(lab_bind("SHARED_B", "uio_pci_generic"), 0);
+	ERRNO(device_try("SHARED", O_RDWR), EBUSY);
+}
+
 ROOT_TEST(msi_needs_remapping_or_a_waiver)
 {
-	if (access("/sys/module/uio_pci_user/parameters/allow_unsafe_interrupts", F_OK))
-		SKIP("no such parameter");
-	if (device_info(device_open("EDU")).flags & UPU_INFO_MSI_SAFE)
-		SKIP("interrupts are remapped here");
-	{
-		int fd, fired = event();
+	int fd = device_open("NVME"), fired = event();
 
-		fd = device_try("NVME", O_RDWR);
-		ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fired), EPERM);
-		OK(write_file("/sys/module/uio_pci_user/parameters/allow_unsafe_interrupts", "1"));
-		OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fired));
-		write_file("/sys/module/uio_pci_user/parameters/allow_unsafe_interrupts", "0");
-	}
+	CHECK(!(device_info(fd).flags & UPU_INFO_MSI_SAFE));
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fired), EPERM);
+	ERRNO(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL), ENXIO);
+	OK(write_file("/sys/module/uio_pci_user/parameters/allow_unsafe_interrupts", "1"));
+	CHECK(device_info(fd).flags & UPU_INFO_MSI_SAFE);
+	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_ARM, 0, 1, &fired));
+	OK(write_file("/sys/module/uio_pci_user/parameters/allow_unsafe_interrupts", "0"));
 }
 
 ROOT_TEST(a_foreign_reset_is_told)
@@ -179,6 +206,33 @@ ROOT_TEST(a_foreign_reset_is_told)
 	OK(next_event(fd, &event));
 	EQUAL(event.kind, UPU_EVENT_RESET);
 	EQUAL(bar[0], capabilities);
+}
+
+/* Where it cannot be written to the caller an event is not taken, however often he asks. */
+ROOT_TEST(an_event_is_not_lost_to_a_bad_pointer)
+{
+	struct upu_event *constant = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = device_open("NVME"), error = event(), i;
+	struct upu_event event;
+	char path[128];
+
+	OK(set_eventfd(fd, UPU_SET_ERR_EVENTFD, error));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", device_address("NVME"));
+	OK(write_file(path, "1"));
+	OK(write_file(path, "1"));
+	constant->argsz = sizeof(*constant);
+	OK(mprotect(constant, PAGE, PROT_READ));
+	for (i = 0; i < 40; i++) {
+		ERRNO(ioctl(fd, UPU_GET_EVENT, constant), EFAULT);
+		ERRNO(ioctl(fd, UPU_GET_EVENT, NULL), EFAULT);
+	}
+	for (i = 1; i <= 2; i++) {
+		OK(next_event(fd, &event));
+		EQUAL(event.kind, UPU_EVENT_RESET);
+		EQUAL(event.sequence, i);
+		EQUAL(event.flags, 0);
+	}
+	ERRNO(next_event(fd, &event), EAGAIN);
 }
 
 /* ---- errors: injected through the kernel's own aer_inject ---- */

@@ -39,8 +39,7 @@ ROOT_TEST(trace_events_tell_what_happens)
 	int fd = device_open("EDU"), fired = event();
 	char *page = memory(PAGE);
 
-	if (!(device_info(fd).flags & UPU_INFO_IOMMU))
-		SKIP("no IOMMU");
+	CHECK(device_info(fd).flags & UPU_INFO_IOMMU);
 	if (access(TRACING "events/uio_pci_user", F_OK))
 		SKIP("this kernel has no trace events");
 	OK(tracing_write("trace", ""));
