@@ -3,6 +3,8 @@
 #include "device.h"
 
 #include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <time.h>
 
 const char *device_address(const char *name)
@@ -61,6 +63,23 @@ void *bar_map(int fd, unsigned int index, uint64_t offset, size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		    UPU_WINDOW_OFFSET(index) + offset);
+}
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int number)
+{
+	(void)number;
+	siglongjmp(bus_error, 1);
+}
+
+int is_bus_error(volatile uint32_t *at)
+{
+	signal(SIGBUS, on_bus_error);
+	if (sigsetjmp(bus_error, 1))
+		return 1;
+	(void)*at;
+	return 0;
 }
 
 uint32_t window_read(int fd, unsigned int window, uint64_t offset, int width)

@@ -17,7 +17,7 @@
 #define PAGE	4096ul
 #define HUGE	(2ul << 20)
 
-/* @name is the lab's: EDU, NVME, IGB, IVSHMEM. Skips the test where there is none. */
+/* @name is the lab's: EDU, NVME, IGB, IVSHMEM, TESTDEV, VF, RNG, XHCI. Skips the test where there is none. */
 const char *device_address(const char *name);
 const char *device_path(const char *name);
 int device_open(const char *name);	/* fails the test if it cannot */
@@ -26,6 +26,7 @@ int device_try(const char *name, int flags);	/* as open() */
 struct upu_info device_info(int fd);
 struct upu_bar device_bar(int fd, unsigned int index);
 void *bar_map(int fd, unsigned int index, uint64_t offset, size_t size);
+int is_bus_error(volatile uint32_t *at);	/* reading there is SIGBUS */
 uint32_t window_read(int fd, unsigned int window, uint64_t offset, int width);
 void window_write(int fd, unsigned int window, uint64_t offset, int width, uint32_t value);
 #define config_read(fd, offset, width)	window_read(fd, UPU_WINDOW_CONFIG, offset, width)

@@ -231,6 +231,7 @@ TEST(config_bars_can_be_sized_and_not_moved)
 	check_bars("NVME");
 	check_bars("IGB");
 	check_bars("IVSHMEM");
+	check_bars("TESTDEV");		/* with a BAR of ports */
 }
 
 TEST(config_accesses_of_any_shape)

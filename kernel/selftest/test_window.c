@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Opening, information, register windows, mmap and its revocation. */
 #define _GNU_SOURCE
-#include <setjmp.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -14,24 +13,6 @@ static const unsigned long calls[] = {
 };
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
-
-static sigjmp_buf bus_error;
-
-static void on_bus_error(int signal)
-{
-	(void)signal;
-	siglongjmp(bus_error, 1);
-}
-
-/* Whether reading there is SIGBUS. */
-static int is_bus_error(volatile uint32_t *at)
-{
-	signal(SIGBUS, on_bus_error);
-	if (sigsetjmp(bus_error, 1))
-		return 1;
-	(void)*at;
-	return 0;
-}
 
 TEST(open_is_for_one_user)
 {
