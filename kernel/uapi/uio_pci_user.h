@@ -421,9 +421,9 @@ struct upu_set_irqs {
  * The mask holds until it is set again or the vector is disarmed. It must be made of CPUs that the
  * calling thread may run on.
  *
- * Errors: E2BIG, EBUSY (SET in D3), EFAULT, EINVAL (empty, no CPU of it online, one that the machine
- * cannot have, or too short on GET), EIO, ENODEV, ENXIO, EOPNOTSUPP (SET of an INTx line that other
- * devices share), EPERM.
+ * Errors: E2BIG, EBUSY (SET in D3), EFAULT, EINVAL (empty, no CPU of it online, one that the
+ * machine cannot have, or too short on GET), EIO, ENODEV, ENXIO, EOPNOTSUPP (SET of an INTx line
+ * that other devices share), EPERM.
  */
 struct upu_affinity {
 	__u32 argsz;
