@@ -151,7 +151,7 @@ struct upu_vector {
 struct upu_resample;
 
 struct upu_irqs {
-	u32 have[UPU_IRQ_MSIX + 1];	/* by kind; read once: a device that is gone says anything */
+	u32 have[UPU_IRQ_MSIX + 1];	/* by kind; read once, while the device is there */
 	u32 kind;			/* UPU_IRQ_*; all under upu_device.lock */
 	u32 allocated;			/* vectors that the PCI core gave at the first ARM */
 	u32 armed;
