@@ -48,7 +48,7 @@ public interface IPciSession : IDisposable
     /// Null leaves a vector unconnected. Vectors may be added later where <see cref="VectorInfo.CanGrow"/>; otherwise the
     /// backend re-arms all of them, and no count is lost. The caller keeps ownership of the eventfds.
     /// </summary>
-    /// <exception cref="PciException">EINVAL: start and count outside the vectors of this kind, or another kind is armed; ENOSPC: the host has no vectors left.</exception>
+    /// <exception cref="PciException">EINVAL: start and count outside the vectors of this kind, or another kind is armed; ENOSPC: the host has no vectors left; EBUSY: all would have to be re-armed, and a vector is masked.</exception>
     internal void Arm(VectorKind kind, int start, IReadOnlyList<EventFdHandle?> eventFds);
 
     /// <summary>Disconnects all vectors of a kind and disables it. Nothing is signalled after it returns.</summary>

@@ -43,10 +43,21 @@ internal sealed class EventFdHandle : FileDescriptor
 
     /// <summary>Another descriptor of the same counter.</summary>
     /// <exception cref="NativeException">EMFILE: the limit of open files is reached.</exception>
+    /// <exception cref="ObjectDisposedException">It is closed, and its number may be another file's by now.</exception>
     public EventFdHandle Duplicate()
     {
-        int fd = LibC.fcntl(Number, LibC.F_DUPFD_CLOEXEC, 0);
-        return fd >= 0 ? new(fd) : throw new NativeException("fcntl(F_DUPFD_CLOEXEC)", LibC.LastErrno);
+        bool held = false;
+        try
+        {
+            DangerousAddRef(ref held);
+            int fd = LibC.fcntl(Number, LibC.F_DUPFD_CLOEXEC, 0);
+            return fd >= 0 ? new(fd) : throw new NativeException("fcntl(F_DUPFD_CLOEXEC)", LibC.LastErrno);
+        }
+        finally
+        {
+            if (held)
+                DangerousRelease();
+        }
     }
 
     /// <summary>Takes what was signalled since the last read; 0 when nothing was (EAGAIN). Does not block.</summary>

@@ -119,8 +119,23 @@ internal sealed class MemoryMapping : SafeHandle
             throw new NativeException("mmap", LibC.LastErrno);
     }
 
-    /// <summary>Replaces all pages by empty private ones; the address range stays taken.</summary>
-    public void Blank() => Overlay(0, Size, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS | LibC.MAP_NORESERVE, -1, 0);
+    /// <summary>
+    /// Replaces all pages by empty private ones; the address range stays taken. Where the machine keeps account of every page that might be written
+    /// (overcommit_memory = 2) and has none left, they can only be read.
+    /// </summary>
+    /// <exception cref="NativeException">As mmap(2).</exception>
+    public void Blank()
+    {
+        const int Empty = LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS | LibC.MAP_NORESERVE;
+        try
+        {
+            Overlay(0, Size, LibC.PROT_READ | LibC.PROT_WRITE, Empty, -1, 0);
+        }
+        catch (NativeException refused) when (refused.Errno == Errno.ENOMEM)
+        {
+            Overlay(0, Size, LibC.PROT_READ, Empty, -1, 0);
+        }
+    }
 
     protected override bool ReleaseHandle() => LibC.munmap(handle, Size) == 0;
 }

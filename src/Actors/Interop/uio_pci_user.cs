@@ -60,6 +60,7 @@ internal static partial class LibC
 
     public const uint UPU_REQ_SPARE_BARS = 1 << 0;
 
+    public const uint UPU_EVENT_LOST = 1 << 0; // a flag: older events were dropped unread
     public const uint UPU_EVENT_ERROR = 1;
     public const uint UPU_EVENT_MMIO_ENABLED = 2;
     public const uint UPU_EVENT_SLOT_RESET = 3;

@@ -111,6 +111,10 @@ internal sealed class VectorActor : UntypedActor
         {
             return new Refused(command, refused.Errno, refused.Message, "Raise the limit of open files (ulimit -n).");
         }
+        catch (ObjectDisposedException)
+        {
+            return new Refused(command, Errno.ENODEV, "The vector is being given up", "Ask the device for it again.");
+        }
     }
 
     private void Forget(Akka.Actor.IActorRef subscriber)

@@ -43,10 +43,21 @@ internal sealed class DeviceBars : IBarTrap
         $"It has {(_bars.Count == 0 ? "none" : string.Join(", ", _bars.Keys))}.");
 
     /// <summary>Unmaps the device; also what keeps the device file open although its descriptor is closed.</summary>
-    public void End()
+    public void End() => End([.. _bars.Values]);
+
+    // All of them, whatever becomes of one.
+    private static void End(ReadOnlySpan<Bar> bars)
     {
-        foreach (var bar in _bars.Values)
-            bar.End();
+        if (bars.IsEmpty)
+            return;
+        try
+        {
+            bars[0].End();
+        }
+        finally
+        {
+            End(bars[1..]);
+        }
     }
 
     public ulong ReadBar(int index, ulong offset, int width)

@@ -67,6 +67,12 @@ internal abstract class HardwareSession(string address) : IPciSession
         Vectors.Trigger(kind, start, count);
     }
 
+    public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
+    {
+        CheckOpen();
+        Vectors.SetAffinity(kind, vector, cpus);
+    }
+
     void IPciSession.Connect(SessionNotice notice, EventFdHandle? eventFd) => Connect(notice, eventFd);
 
     public abstract IReadOnlyList<Invalidation> TakeInvalidations();

@@ -15,6 +15,8 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
     private readonly Lock _gate = new();
     private VectorKind _kind;
     private EventFdHandle?[]? _armed; // of _kind, by vector; null: no kind is armed
+    private readonly Dictionary<int, IReadOnlyList<int>> _cpus = []; // of vectors that were steered
+    private readonly HashSet<int> _masked = [];
     private int _taken; // vectors that the kernel holds for _kind
     private bool _closed;
 
@@ -45,6 +47,11 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
             else
                 TakeAgain(info, wanted, end);
             (_kind, _armed, _taken) = (kind, wanted, Math.Max(_taken, end));
+            for (int i = start; i < end; i++)
+            {
+                if (wanted[i] is null)
+                    Forget(i);
+            }
         }
     }
 
@@ -78,11 +85,25 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
                 throw new PciException(Errno.EOPNOTSUPP, $"The kernel cannot mask {kind} vectors of this device in hardware", "Mask the vector in the runtime: nothing is lost there.");
         }
 
-        OfArmed(kind, vector, 1, () => config.Access(() => SetMask(kind, vector, masked)));
+        OfArmed(kind, vector, 1, () =>
+        {
+            config.Access(() => SetMask(kind, vector, masked));
+            if (masked)
+                _masked.Add(vector);
+            else
+                _masked.Remove(vector);
+        });
     }
 
     /// <inheritdoc cref="IPciSession.Trigger"/>
     public void Trigger(VectorKind kind, int start, int count) => OfArmed(kind, start, count, () => config.Access(() => Raise(kind, start, count)));
+
+    /// <inheritdoc cref="IPciSession.SetAffinity"/>
+    public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus) => OfArmed(kind, vector, 1, () =>
+    {
+        Steer(vector, cpus);
+        _cpus[vector] = [.. cpus];
+    });
 
     /// <summary>Has the kernel take the vectors before <paramref name="end"/>, and if it can those before <paramref name="ahead"/>, and connects them.</summary>
     /// <param name="kind">None is armed.</param>
@@ -103,9 +124,15 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
 
     protected abstract void Raise(VectorKind kind, int start, int count);
 
+    /// <summary>Lets an armed vector be handled on these CPUs alone.</summary>
+    protected virtual void Steer(int vector, IReadOnlyList<int> cpus) => throw new PciException(
+        Errno.EOPNOTSUPP,
+        "This backend cannot say where a vector's interrupts are handled",
+        "Bind the device to uio_pci_user, or write to /proc/irq/<number>/smp_affinity as root.");
+
     /// <summary>Does something with vectors, if they are all armed, before they can be disarmed.</summary>
     /// <exception cref="PciException">EINVAL: not all of them are armed.</exception>
-    protected void OfArmed(VectorKind kind, int start, int count, Action call)
+    private void OfArmed(VectorKind kind, int start, int count, Action call)
     {
         lock (_gate)
         {
@@ -121,17 +148,23 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
 
     private void TakeAgain(VectorInfo info, EventFdHandle?[] wanted, int end)
     {
+        // What the kernel and the device keep for a masked vector would go with it.
+        if (_masked.Count > 0)
+            throw new PciException(Errno.EBUSY, $"More {info.Kind} vectors need all of them armed anew, and vector {_masked.Min()} is masked", "Unmask it first, or arm all vectors at once.");
         var before = _armed!;
+        var steered = _cpus.ToArray();
         Release();
         try
         {
             Take(info, wanted, end);
+            Steer(steered);
         }
         catch (PciException refused) when (refused.Failure is null)
         {
             try
             {
                 Take(info, before, Array.FindLastIndex(before, e => e is not null) + 1);
+                Steer(steered);
             }
             catch (PciException lost)
             {
@@ -143,11 +176,36 @@ internal abstract class HardwareVectors(DeviceConfigSpace config, IReadOnlyList<
         }
     }
 
+    // A CPU may have gone meanwhile; then the kernel's choice holds, as for a vector that was never steered.
+    private void Steer(KeyValuePair<int, IReadOnlyList<int>>[] steered)
+    {
+        foreach (var (vector, cpus) in steered)
+        {
+            try
+            {
+                Steer(vector, cpus);
+                _cpus[vector] = cpus;
+            }
+            catch (PciException refused) when (refused.Failure is null)
+            {
+                System.Diagnostics.Trace.TraceWarning($"Vector {vector} was armed anew: {refused.Message}");
+            }
+        }
+    }
+
+    private void Forget(int vector)
+    {
+        _cpus.Remove(vector);
+        _masked.Remove(vector);
+    }
+
     private void Release()
     {
         if (_armed is null)
             return;
         (_armed, _taken) = (null, 0);
+        _cpus.Clear();
+        _masked.Clear();
         config.Access(() => Free(_kind));
     }
 

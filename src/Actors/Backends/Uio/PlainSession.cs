@@ -93,7 +93,7 @@ internal sealed class PlainSession : HardwareSession
 
     protected override void End()
     {
-        _bars.End();
+        Step(_bars.End);
         Step(_vectors.Close); // it masks, which the closed configuration space would refuse
         Step(_config.Close);
         _windows.Dispose();

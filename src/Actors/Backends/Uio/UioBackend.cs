@@ -66,7 +66,9 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
             file = new UpuFile(OpenNode(address, out grant));
             var wanted = new WantedNotice();
             grant?.OnWanted(wanted.Raise);
-            return new(address, file, _settings, () => WantedBack(address, grant) ?? Taken(address), wanted, grant);
+            // Asked by whoever meets the refusal, a driver at its registers too: only the first waits.
+            int asked = 0;
+            return new(address, file, _settings, () => WantedBack(address, grant, patient: Interlocked.Exchange(ref asked, 1) == 0) ?? Taken(address), wanted, grant);
         }
         catch (Exception fault)
         {
@@ -94,7 +96,7 @@ public sealed class UioBackend : IPciBackend, IAsksBroker
     }
 
     // The broker says that it wants a device back before it takes it, but on another way than the kernel.
-    private static PciException? WantedBack(string address, BrokerGrant? grant) => grant?.WaitWanted(TimeSpan.FromSeconds(1)) == true
+    private static PciException? WantedBack(string address, BrokerGrant? grant, bool patient) => grant?.WaitWanted(patient ? TimeSpan.FromSeconds(1) : TimeSpan.Zero) == true
         ? new(Errno.ENODEV, $"The broker has taken {address} back", "Resume the device to ask for it again.", SessionFailure.RemovalRequested)
         : null;
 

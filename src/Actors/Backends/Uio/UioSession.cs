@@ -84,12 +84,6 @@ internal sealed class UioSession : HardwareSession, IPciSession
         }
     }
 
-    public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
-    {
-        CheckOpen();
-        _vectors.SetAffinity(kind, vector, cpus);
-    }
-
     protected override void Connect(SessionNotice notice, EventFdHandle? eventFd)
     {
         CheckOpen();
@@ -121,7 +115,12 @@ internal sealed class UioSession : HardwareSession, IPciSession
         CheckOpen();
         List<SessionEvent> taken = [];
         while (_config.Access(_device.TakeEvent) is { } found)
+        {
+            if ((found.flags & LibC.UPU_EVENT_LOST) != 0) // nobody knows what they were
+                taken.Add(new(SessionEventKind.Error, Sequence: 0, Deadline: null));
             taken.Add(UioEvents.Read(found));
+        }
+
         if (_wanted.IsRaised)
             taken.Add(new(SessionEventKind.Remove, Sequence: 0, Deadline: null)); // the broker asks nothing; its wish is no event of the kernel
         return taken;
@@ -164,7 +163,7 @@ internal sealed class UioSession : HardwareSession, IPciSession
     protected override void End()
     {
         _wanted.Connect(this, eventFd: null);
-        _bars.End(); // before all else: no driver writes to what is being taken down, and no VMA holds the file
+        Step(_bars.End); // before all else: no driver writes to what is being taken down, and no VMA holds the file
         Step(_config.Close);
         Step(_vectors.Close);
         _space.Close();

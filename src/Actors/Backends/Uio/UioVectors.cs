@@ -20,29 +20,6 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
         return found;
     }
 
-    /// <inheritdoc cref="IPciSession.SetAffinity"/>
-    public void SetAffinity(VectorKind kind, int vector, IReadOnlyList<int> cpus)
-    {
-        const int Most = 8192; // CPUs that Linux can have (NR_CPUS)
-
-        if (cpus.Count == 0 || cpus.Any(c => c is < 0 or >= Most))
-            throw new PciException(Errno.EINVAL, $"[{string.Join(", ", cpus)}] are no CPUs", "Name at least one, as /proc/cpuinfo counts them.");
-        var mask = new ulong[(cpus.Max() / 64) + 1];
-        foreach (int cpu in cpus)
-            mask[cpu / 64] |= 1UL << (cpu % 64);
-        OfArmed(kind, vector, 1, () =>
-        {
-            try
-            {
-                Config.Access(() => device.SetAffinity((uint)vector, mask), failure: null);
-            }
-            catch (PciException refused) when (refused.Failure is null)
-            {
-                throw Explained(refused, cpus);
-            }
-        });
-    }
-
     protected override int Take(VectorKind kind, EventFdHandle?[] wanted, int end, int ahead)
     {
         try
@@ -65,6 +42,25 @@ internal sealed class UioVectors(IUpuDevice device, DeviceConfigSpace config, IR
         device.SetIrqs(Code(kind), masked ? LibC.UPU_IRQ_MASK : LibC.UPU_IRQ_UNMASK, (uint)vector, 1);
 
     protected override void Raise(VectorKind kind, int start, int count) => device.SetIrqs(Code(kind), LibC.UPU_IRQ_TRIGGER, (uint)start, (uint)count);
+
+    protected override void Steer(int vector, IReadOnlyList<int> cpus)
+    {
+        const int Most = 8192; // CPUs that Linux can have (NR_CPUS)
+
+        if (cpus.Count == 0 || cpus.Any(c => c is < 0 or >= Most))
+            throw new PciException(Errno.EINVAL, $"[{string.Join(", ", cpus)}] are no CPUs", "Name at least one, as /proc/cpuinfo counts them.");
+        var mask = new ulong[(cpus.Max() / 64) + 1];
+        foreach (int cpu in cpus)
+            mask[cpu / 64] |= 1UL << (cpu % 64);
+        try
+        {
+            Config.Access(() => device.SetAffinity((uint)vector, mask), failure: null);
+        }
+        catch (PciException refused) when (refused.Failure is null)
+        {
+            throw Explained(refused, cpus);
+        }
+    }
 
     private static PciException Explained(PciException refused, IReadOnlyList<int> wanted)
     {

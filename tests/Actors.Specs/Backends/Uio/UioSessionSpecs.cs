@@ -33,6 +33,14 @@ public sealed class UioSessionSpecs : IDisposable
     }
 
     [Fact]
+    public void Events_that_the_kernel_dropped_are_an_error_that_nobody_is_asked_about()
+    {
+        _kernel.Events.Enqueue(new() { kind = LibC.UPU_EVENT_RESUMED, sequence = 20, flags = LibC.UPU_EVENT_LOST });
+
+        Assert.Equal([new(SessionEventKind.Error, 0, null), new(SessionEventKind.Resumed, 20, null)], _session.TakeEvents()!);
+    }
+
+    [Fact]
     public void A_wish_signals_and_is_a_removal_that_nobody_is_asked_about()
     {
         _session.Connect(SessionNotice.RemovalRequested, _eventFd);

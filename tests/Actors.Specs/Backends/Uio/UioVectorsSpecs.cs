@@ -67,6 +67,48 @@ public sealed class UioVectorsSpecs : IDisposable
     }
 
     [Fact]
+    public void Affinity_is_set_again_when_all_are_armed_anew()
+    {
+        var vectors = Device(grows: false, ahead: 2);
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds[..2]);
+        vectors.SetAffinity(VectorKind.MsiX, 0, [3]);
+        vectors.SetAffinity(VectorKind.MsiX, 1, [4]);
+        vectors.Arm(VectorKind.MsiX, 1, [null]);
+
+        vectors.Arm(VectorKind.MsiX, 5, _eventFds[5..6]);
+
+        Assert.Equal([(0U, 1UL << 3), (1U, 1UL << 4), (0U, 1UL << 3)], _kernel.Affinities.Select(a => (a.Vector, a.Cpus[0])));
+    }
+
+    [Fact]
+    public void More_vectors_are_refused_where_arming_anew_would_lose_what_a_mask_holds_back()
+    {
+        var vectors = Device(grows: false, ahead: 2);
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds[..2]);
+        vectors.Mask(VectorKind.MsiX, 1, masked: true);
+        int calls = _kernel.Calls.Count;
+
+        Assert.Equal(Errno.EBUSY, Assert.Throws<PciException>(() => vectors.Arm(VectorKind.MsiX, 5, _eventFds[5..6])).Errno);
+
+        Assert.Equal(calls, _kernel.Calls.Count);
+        vectors.Mask(VectorKind.MsiX, 1, masked: false);
+        vectors.Arm(VectorKind.MsiX, 5, _eventFds[5..6]);
+    }
+
+    [Fact]
+    public void A_mask_does_not_outlive_its_vector()
+    {
+        var vectors = Device(grows: false, ahead: 2);
+        vectors.Arm(VectorKind.MsiX, 0, _eventFds[..2]);
+        vectors.Mask(VectorKind.MsiX, 1, masked: true);
+
+        vectors.Arm(VectorKind.MsiX, 1, [null]);
+
+        vectors.Arm(VectorKind.MsiX, 5, _eventFds[5..6]);
+        Assert.Equal([0U, 5U], _kernel.Armed.Keys);
+    }
+
+    [Fact]
     public void Vectors_armed_before_stay_armed_when_more_are_refused()
     {
         var vectors = Device(grows: false, ahead: 2);
