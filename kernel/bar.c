@@ -8,6 +8,7 @@
  */
 #include <linux/io.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 
 #include "upu.h"
 
@@ -276,13 +277,60 @@ static int upu_bar_map(struct upu_session *session, unsigned int index)
 	return ret;
 }
 
+/*
+ * The bytes of the images in a ROM, 0 without one: the window is often larger (PCI Firmware
+ * Specification, 5.1). The PCI core's own pci_map_rom() looks as well, and complains in the log of
+ * each look at a ROM without an image.
+ */
+static u64 upu_rom_size(void __iomem *rom, u64 window)
+{
+	u64 image = 0, data;
+	u16 blocks;
+
+	while (image + 0x1a <= window && ioread16(rom + image) == 0xaa55) {
+		data = image + ioread16(rom + image + 0x18);
+		if (data % 4 || data + 0x16 > window || ioread32(rom + data) != 0x52494350)
+			break;
+		blocks = ioread16(rom + data + 0x10);
+		if (!blocks)
+			break;
+		image += blocks * 512ull;
+		if (ioread8(rom + data + 0x15) & 0x80)
+			break;
+	}
+	return min(image, window);
+}
+
+/* Reads what the images have of [@offset, @offset + @count). upu_device.lock is held. */
+static int upu_rom_copy(struct pci_dev *pdev, u8 *copy, size_t count, u64 offset)
+{
+	struct resource *res = &pdev->resource[PCI_ROM_RESOURCE];
+	u64 window = resource_size(res), size;
+	void __iomem *rom;
+	int ret = 0;
+
+	if (pci_enable_rom(pdev))
+		return -EIO;
+	rom = ioremap(res->start, window);
+	if (rom) {
+		size = upu_rom_size(rom, window);
+		if (!size)
+			ret = -EIO;	/* no image: its signature is missing */
+		else if (offset < size)
+			memcpy_fromio(copy, rom + offset, min_t(u64, count, size - offset));
+		iounmap(rom);
+	} else {
+		ret = -ENOMEM;
+	}
+	if (!(res->flags & IORESOURCE_ROM_ENABLE))
+		pci_disable_rom(pdev);
+	return ret;
+}
+
 /* The ROM is mapped for each read: its decoder may share the one of a BAR. */
 static ssize_t upu_rom_read(struct upu_session *session, char __user *user, size_t count,
 			    u64 offset)
 {
-	struct pci_dev *pdev = session->udev->pdev;
-	void __iomem *rom;
-	size_t size;
 	ssize_t ret;
 	u8 *copy;
 
@@ -295,16 +343,8 @@ static ssize_t upu_rom_read(struct upu_session *session, char __user *user, size
 	mutex_lock(&session->udev->lock);
 	down_write(&session->bar_lock);
 	ret = session->dead ? -ENODEV : upu_bar_reachable(session) ? 0 : -EIO;
-	if (!ret) {
-		rom = pci_map_rom(pdev, &size);
-		if (rom) {
-			if (offset < size)
-				memcpy_fromio(copy, rom + offset, min_t(u64, count, size - offset));
-			pci_unmap_rom(pdev, rom);
-		} else {
-			ret = -EIO;	/* no image: its signature is missing */
-		}
-	}
+	if (!ret)
+		ret = upu_rom_copy(session->udev->pdev, copy, count, offset);
 	up_write(&session->bar_lock);
 	mutex_unlock(&session->udev->lock);
 	if (!ret)
@@ -346,6 +386,14 @@ ssize_t upu_bar_rw(struct upu_session *session, unsigned int index, char __user 
 	ret = upu_bar_map(session, index);
 	if (ret)
 		return ret;
+
+	/*
+	 * More than one access: no register is touched where the memory is not there. Only memory
+	 * that another thread takes away meanwhile ends such a call half way.
+	 */
+	if (count > upu_bar_width(bar, count, offset) &&
+	    (write ? fault_in_readable(user, count) : fault_in_safe_writeable(user, count)))
+		return -EFAULT;
 
 	while (done < count) {
 		unsigned int width = upu_bar_width(bar, count - done, offset);

@@ -53,8 +53,9 @@ static vm_fault_t upu_buffer_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= buffer->size >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
-	page = nth_page(buffer->pages[vmf->pgoff >> buffer->order],
-			vmf->pgoff & (BIT(buffer->order) - 1));
+	/* A piece is one allocation, so its pages follow each other in every memory model. */
+	page = buffer->pages[vmf->pgoff >> buffer->order] +
+	       (vmf->pgoff & (BIT(buffer->order) - 1));
 	get_page(page);
 	vmf->page = page;
 	return 0;
@@ -112,7 +113,7 @@ struct page *upu_buffer_page(struct file *file, unsigned long index, unsigned lo
 	unsigned long inside = index & (BIT(buffer->order) - 1);
 
 	*count = BIT(buffer->order) - inside;
-	return nth_page(buffer->pages[index >> buffer->order], inside);
+	return buffer->pages[index >> buffer->order] + inside;
 }
 
 static int upu_buffer_fill(struct upu_buffer *buffer, int node)

@@ -32,7 +32,7 @@ void upu_config_wake(struct upu_session *session)
 	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_config *config = session->config;
 
-	if (!config->d3)
+	if (!config->d3 || !pci_device_is_present(pdev))
 		return;
 	if (!pci_set_power_state(pdev, PCI_D0) && config->restore_in_d0)
 		pci_restore_state(pdev);
@@ -101,6 +101,9 @@ static int upu_write_power(struct upu_session *session, u8 state)
 
 	if (next == pdev->current_state)
 		return 0;
+	/* The PCI core complains in the log of each try to move what does not answer. */
+	if (!pci_device_is_present(pdev))
+		return -EIO;
 	down_write(&session->bar_lock);
 	if (next == PCI_D3hot) {
 		upu_bar_zap(session);
@@ -117,6 +120,28 @@ static int upu_write_power(struct upu_session *session, u8 state)
 	return 0;	/* a state that the device lacks is ignored, as the device would */
 }
 
+/* One at a time, so that those which the device does not answer can be counted. */
+static ssize_t upu_vpd_access(struct upu_device *udev, u16 address, u8 *data)
+{
+	u16 pos = address & PCI_VPD_ADDR_MASK;
+	ssize_t ret;
+
+	if (mutex_lock_killable(&udev->vpd_lock))
+		return -EINTR;
+	if (upu_failed_enough(&udev->vpd)) {
+		ret = -ETIMEDOUT;
+	} else {
+		if (address & PCI_VPD_ADDR_F)
+			ret = pci_write_vpd(udev->pdev, pos, 4, data);
+		else
+			ret = pci_read_vpd(udev->pdev, pos, 4, data);
+		if (ret == -ETIMEDOUT)
+			upu_failed(&udev->vpd);
+	}
+	mutex_unlock(&udev->vpd_lock);
+	return ret;
+}
+
 /*
  * Bit 15 set asks for a write; the access done, it turns over. The PCI core's access waits for
  * whoever resets the function, and that one for upu_device.lock, which is therefore let go
@@ -124,7 +149,6 @@ static int upu_write_power(struct upu_session *session, u8 state)
  */
 static int upu_write_vpd(struct upu_session *session, u16 start)
 {
-	struct pci_dev *pdev = session->udev->pdev;
 	struct upu_config *config = session->config;
 	u8 *data = config->shadow + start + PCI_VPD_DATA;
 	u16 address = upu_shadow16(config, start + PCI_VPD_ADDR);
@@ -134,10 +158,7 @@ static int upu_write_vpd(struct upu_session *session, u16 start)
 
 	memcpy(copy, data, 4);
 	mutex_unlock(&session->udev->lock);
-	if (write)
-		ret = pci_write_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy);
-	else
-		ret = pci_read_vpd(pdev, address & PCI_VPD_ADDR_MASK, 4, copy);
+	ret = upu_vpd_access(session->udev, address, copy);
 	mutex_lock(&session->udev->lock);
 	if (session->dead)
 		return -ENODEV;

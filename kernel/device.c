@@ -67,6 +67,7 @@ int upu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	udev->pdev = pci_dev_get(pdev);
 	udev->dirty = true;		/* nobody knows what it was used for */
 	mutex_init(&udev->lock);
+	mutex_init(&udev->vpd_lock);
 	spin_lock_init(&udev->user_lock);
 	INIT_LIST_HEAD(&udev->node);
 	pci_set_drvdata(pdev, udev);
@@ -230,14 +231,40 @@ int upu_device_reset(struct upu_device *udev, struct upu_session *session)
 	WRITE_ONCE(udev->resetter, NULL);
 	if (session)
 		upu_reset_end(session, command);
-	if (ret == -EAGAIN)
-		ret = -EBUSY;
-	/* Of its bus alone, on which another function has come since that was looked at. */
-	if (ret == -ENOTTY)
-		ret = -EOPNOTSUPP;
 	if (!ret)
 		udev->dirty = false;
-	return ret;
+	switch (ret) {
+	case 0:
+		return 0;
+	case -EAGAIN:
+		return -EBUSY;
+	case -ENOTTY:
+		/* None of the means that it was said to have, or it has not come back from one. */
+		return pci_device_is_present(udev->pdev) ? -EOPNOTSUPP : -EIO;
+	default:
+		return -EIO;
+	}
+}
+
+/*
+ * Powers the function up and lets it decode. The PCI core says in the log why it cannot.
+ */
+static int upu_device_enable(struct upu_device *udev)
+{
+	struct pci_dev *pdev = udev->pdev;
+	int ret;
+
+	if (upu_failed_enough(&udev->enabling))
+		return -EIO;
+	ret = pci_set_power_state(pdev, PCI_D0);
+	if (!ret) {
+		pci_clear_master(pdev);
+		ret = pci_enable_device(pdev);
+	}
+	if (!ret)
+		return 0;
+	upu_failed(&udev->enabling);
+	return ret == -ENOMEM ? -ENOMEM : -EIO;
 }
 
 /* Makes the caller the one user. */
@@ -275,11 +302,7 @@ int upu_device_open(struct upu_device *udev, struct file *file, struct upu_sessi
 	ret = upu_dma_open(session);
 	if (ret)
 		goto err_unlock;
-	ret = pci_set_power_state(pdev, PCI_D0);
-	if (ret)
-		goto err_dma;
-	pci_clear_master(pdev);
-	ret = pci_enable_device(pdev);
+	ret = upu_device_enable(udev);
 	if (ret)
 		goto err_dma;
 	session->enabled = true;

@@ -180,10 +180,8 @@ static int upu_vector_arm(struct upu_session *session, u32 index, struct eventfd
 	}
 	if (irqs->kind == UPU_IRQ_INTX) {
 		irqs->intx_pci23 = !pdev->broken_intx_masking;
-		if (irqs->intx_pci23)
-			flags = IRQF_SHARED;
-		else
-			flags = IRQF_NO_AUTOEN;
+		/* Of a line that cannot be shared the user is told, not the log. */
+		flags = IRQF_PROBE_SHARED | (irqs->intx_pci23 ? IRQF_SHARED : IRQF_NO_AUTOEN);
 		v->hw_masked = true;
 		ret = request_irq(v->virq, upu_intx_handler, flags, v->name, v);
 	} else {

@@ -1,23 +1,24 @@
 # The kernel module, for the top-level Makefile to include.
 #
 #   make module                   builds it for KDIR, or for each kernel of the lab
-#   make module-install KDIR=...  installs it into the modules of the running (or KERNELRELEASE) kernel
+#   make module-install           builds and installs it for the running kernel, or for the one of KDIR=...
 #   make kernel-test              boots each kernel of the lab in each of its machines and runs the module's tests;
 #                                 part of make test. MODULE_KERNELS="6.12 6.1" names the kernels
 #   make kernel-soak              the tests' loops at full length (RISER_SOAK=0.1: a tenth of it); part of make soak
 #   make dkms-test                builds it by dkms, for each kernel of DKMS_KERNELS; part of make test
+#   make module-install-test      installs it into a folder, for each kernel of DKMS_KERNELS; part of make test
 #   make module-config-test       configuration space over a device of bytes, in user space; part of kernel-test
-#   make module-check             sparse and checkpatch, which the lab's cache has; part of kernel-test
+#   make module-check             sparse, checkpatch and kernel-doc, which the lab's cache has; part of kernel-test
 #   make lab-debug                all of it in kernels with KASAN, lockdep, kmemleak, faults; docs/kernel-debug.md
 
 KERNEL_ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 KERNEL_OUT ?= $(KERNEL_ROOT)/../artifacts/kernel
 MODULE_KERNELS ?= 6.12 6.1
-DKMS_KERNELS ?= 6.12
+DKMS_KERNELS ?= 6.12 6.1
 LAB_CACHE ?= $(or $(RISER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/riser)/lab
 WITH_TOOLS := $(KERNEL_ROOT)/../tests/Lab/debug/with-tools
 
-.PHONY: dkms-test module module-install module-check module-lab module-config-test kernel-test kernel-soak lab-debug
+.PHONY: dkms-test module module-install module-install-test module-check module-lab module-config-test kernel-test kernel-soak lab-debug
 
 ifneq ($(KDIR),)
 module:
@@ -35,8 +36,16 @@ module-lab-%:
 	$(MAKE) -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/$*/selftest
 	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive KDIR=$(LAB_CACHE)/kernels/$*/headers OUT=$(KERNEL_OUT)/$*/selftest
 
-module-install: module
-	$(MAKE) -C $(KERNEL_ROOT) install KDIR=$(KDIR) OUT=$(KERNEL_OUT)/own
+# Where nobody says for which kernel, for the one that runs.
+module-install: INSTALL_KDIR = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
+module-install:
+	@[ -e $(INSTALL_KDIR)/Makefile ] || { echo "module-install: there are no kernel headers in $(INSTALL_KDIR);" \
+		"install those of the kernel (Debian: linux-headers-$$(uname -r)), or name their folder: make module-install KDIR=..." >&2; exit 1; }
+	$(MAKE) -C $(KERNEL_ROOT) module KDIR=$(INSTALL_KDIR) OUT=$(KERNEL_OUT)/own W=1
+	$(MAKE) -C $(KERNEL_ROOT) install KDIR=$(INSTALL_KDIR) OUT=$(KERNEL_OUT)/own
+
+module-install-test:
+	@$(KERNEL_ROOT)/selftest/install $(DKMS_KERNELS)
 
 # The machines, and which tests are for which: none is skipped because it is another machine's.
 #   whole     an IOMMU, one processor, two NUMA nodes, a device that reports errors. 6.12 preempts itself everywhere there,
@@ -76,7 +85,7 @@ kernel-test: $(addprefix module-lab-,$(MODULE_KERNELS)) module-config-test modul
 RISER_SOAK ?= 1
 SOAK_KERNEL ?= 6.12
 ifeq ($(SOAK_TESTS)$(SOAK_RACES),)
-SOAK_TESTS = no_canary_dies_where administrators dies_at_any_moment death_leaves reload
+SOAK_TESTS = fills_no_log no_canary_dies_where administrators dies_at_any_moment death_leaves reload
 SOAK_RACES = maps_race_freed
 endif
 
@@ -113,7 +122,11 @@ module-check:
 	@# Trace events are written as all of the kernel's are, which checkpatch does not know.
 	@cd $(KERNEL_ROOT) && $(WITH_TOOLS) checkpatch.pl --no-tree --strict --quiet --ignore PARENTHESIS_ALIGNMENT -f trace.h
 	@echo "ok - checkpatch --strict has nothing to say"
-	@echo "module-check: $$(($(words $(CHECK_KERNELS)) + 1)) passed, 0 failed, 0 skipped"
+	@$(LAB_CACHE)/kernels/$(firstword $(CHECK_KERNELS))/headers/scripts/kernel-doc -none -Wall -Werror $(KERNEL_ROOT)/uapi/*.h
+	@echo "ok - kernel-doc has nothing to say of the uAPI header"
+	@awk '/^```c$$/ { inside = 1; next } /^```$$/ { inside = 0 } inside' $(KERNEL_ROOT)/../docs/uapi.md | diff -u $(KERNEL_ROOT)/selftest/example.c -
+	@echo "ok - docs/uapi.md quotes kernel/selftest/example.c"
+	@echo "module-check: $$(($(words $(CHECK_KERNELS)) + 3)) passed, 0 failed, 0 skipped"
 
 # A kernel of its own, in all of the machines. Not part of make test: slow. LAB_DEBUG="kasan lockdep" are two instead, for
 # when there is a report: the first one of KASAN turns lockdep off. The first machine, `detectors`, is for mistakes made on

@@ -7,6 +7,7 @@
  *	device_lock		PCI core: probe, remove, errors, resets. Only ever tried for by us.
  *	upu_device.lock		who is the user; configuration space, interrupts, reset. Never held
  *				while user memory is touched: no user can stall a removal.
+ *	upu_device.vpd_lock	VPD, with upu_device.lock let go
  *	upu_dma.owner_lock	whose memory may be mapped
  *	mmap_lock		of any process
  *	upu_session.bar_lock	registers: read side by accesses and faults, write side by what
@@ -28,6 +29,7 @@
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/irqreturn.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -57,6 +59,32 @@ extern struct workqueue_struct *upu_wq;
 
 struct upu_session;
 
+/*
+ * Failures of which the PCI core writes a line to the log each: so many in so long a time are let
+ * happen, then the answer is given without asking it.
+ */
+#define UPU_FAILURES		10
+#define UPU_FAILURES_TIME	(10 * HZ)
+
+struct upu_failures {
+	unsigned int count;
+	unsigned long end;		/* jiffies */
+};
+
+static inline bool upu_failed_enough(const struct upu_failures *failures)
+{
+	return failures->count >= UPU_FAILURES && time_before(jiffies, failures->end);
+}
+
+static inline void upu_failed(struct upu_failures *failures)
+{
+	if (!failures->count || !time_before(jiffies, failures->end)) {
+		failures->count = 0;
+		failures->end = jiffies + UPU_FAILURES_TIME;
+	}
+	failures->count++;
+}
+
 /* One bound function. */
 struct upu_device {
 	struct device dev;		/* of our class; its release frees this */
@@ -68,6 +96,9 @@ struct upu_device {
 	struct task_struct *resetter;	/* holds @lock through a reset; compared only */
 	bool gone;			/* removed; under @lock */
 	bool dirty;			/* used since its last reset; under @lock */
+	struct upu_failures enabling;	/* under @lock */
+	struct mutex vpd_lock;		/* one access at a time */
+	struct upu_failures vpd;	/* under @vpd_lock */
 	unsigned long error_until;	/* jiffies; an error is being handled, 0 if none is */
 	struct upu_session *reset_session;	/* its bar_lock is held through a foreign reset */
 	u16 reset_command;		/* what upu_memory_force_on() found before that reset */

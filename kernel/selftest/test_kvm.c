@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A device's interrupt reaches a virtual machine: eventfd to irqfd, inside the kernel. The machine is
- * ours, a few bytes of real-mode code; its processor's thread does not leave KVM_RUN from the first
- * interrupt to the last, and nobody reads the eventfd.
+ * ours, a few bytes of real-mode code, in a process of its own that is given the vector's eventfd by
+ * SCM_RIGHTS and has nothing else of the device. It does not leave KVM_RUN from the first interrupt
+ * to the last, and nobody reads the eventfd.
  */
 #define _GNU_SOURCE
 #include <linux/kvm.h>
-#include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "device.h"
 
@@ -42,11 +44,9 @@ struct machine {
 	int vm, cpu;
 	uint8_t *memory;
 	struct kvm_run *run;
-	volatile int exits;
-	volatile uint32_t reason;
 };
 
-static void machine_create(struct machine *machine)
+static void machine_create(struct machine *machine, uint8_t *memory)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = MEMORY };
 	struct kvm_regs regs = { .rip = CODE, .rsp = STACK, .rflags = 2 };
@@ -56,11 +56,10 @@ static void machine_create(struct machine *machine)
 
 	if (kvm < 0)
 		SKIP("no /dev/kvm: %s", strerror(errno));
-	memset(machine, 0, sizeof(*machine));
+	machine->memory = memory;
 	machine->vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	OK(machine->vm);
 	OK(ioctl(machine->vm, KVM_CREATE_IRQCHIP, 0));
-	machine->memory = memory(MEMORY);
 	region.userspace_addr = (uintptr_t)machine->memory;
 	OK(ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region));
 	memcpy(machine->memory + CODE, program, sizeof(program));
@@ -97,42 +96,99 @@ static void machine_attach(struct machine *machine, int eventfd)
 	OK(ioctl(machine->vm, KVM_IRQFD, &irqfd));
 }
 
-static void *machine_run(void *argument)
-{
-	struct machine *machine = argument;
+/* ---- the two processes ---- */
 
-	if (ioctl(machine->cpu, KVM_RUN, 0))
-		FAIL("KVM_RUN: %s", strerror(errno));
-	machine->reason = machine->run->exit_reason;
-	machine->exits++;
-	return NULL;
+union rights {
+	struct cmsghdr head;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+static void pass(int socket, int fd)
+{
+	union rights rights = { .head = { .cmsg_len = CMSG_LEN(sizeof(fd)),
+					  .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec byte = { .iov_base = "", .iov_len = 1 };
+	struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1, .msg_control = &rights,
+				  .msg_controllen = sizeof(rights) };
+
+	memcpy(CMSG_DATA(&rights.head), &fd, sizeof(fd));
+	EQUAL(sendmsg(socket, &message, 0), 1);
+}
+
+static int receive(int socket)
+{
+	union rights rights;
+	char data;
+	struct iovec byte = { .iov_base = &data, .iov_len = 1 };
+	struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1, .msg_control = &rights,
+				  .msg_controllen = sizeof(rights) };
+	int fd;
+
+	EQUAL(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
+	CHECK(message.msg_controllen && rights.head.cmsg_type == SCM_RIGHTS);
+	memcpy(&fd, CMSG_DATA(&rights.head), sizeof(fd));
+	return fd;
+}
+
+/* Runs the machine from its first interrupt to its last, and says before that it is about to. */
+_Noreturn static void run_machine(int socket, uint8_t *memory)
+{
+	struct machine machine;
+
+	machine_create(&machine, memory);
+	machine_attach(&machine, receive(socket));
+	EQUAL(write(socket, "", 1), 1);
+	OK(ioctl(machine.cpu, KVM_RUN, 0));
+	EQUAL(machine.run->exit_reason, KVM_EXIT_IO);
+	EQUAL(machine.run->io.port, 0x10);
+	_exit(TEST_PASSED);
+}
+
+/* It is not to end by itself; if it has, that says why. */
+static void ended(pid_t child)
+{
+	int status;
+
+	EQUAL(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == TEST_SKIPPED)
+		SKIP("no machine");
+	EQUAL(status, 0);
 }
 
 ROOT_TEST(a_devices_interrupt_reaches_a_guest_inside_the_kernel)
 {
-	int fd = device_open("EDU"), fired = event(), i, waited;
-	struct machine machine;
-	volatile uint16_t *counter;
-	pthread_t thread;
+	int fd, fired, i, waited, pair[2];
+	uint8_t *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			       -1, 0);
+	volatile uint16_t *counter = (uint16_t *)(memory + COUNTER);
+	char ready;
+	pid_t child;
 
-	machine_create(&machine);
-	counter = (uint16_t *)(machine.memory + COUNTER);
+	CHECK(memory != MAP_FAILED);
+	OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		close(pair[0]);
+		run_machine(pair[1], memory);
+	}
+	close(pair[1]);
+
+	fd = device_open("EDU");
+	fired = event();
 	bus_master(fd, 1);
 	OK(irqs(fd, UPU_IRQ_MSI, UPU_IRQ_ARM, 0, 1, &fired));
-	machine_attach(&machine, fired);
-	CHECK(!pthread_create(&thread, NULL, machine_run, &machine));
+	pass(pair[0], fired);
+	if (read(pair[0], &ready, 1) != 1)
+		ended(child);
 	for (i = 1; i <= TIMES; i++) {
 		edu_raise(fd);
-		for (waited = 0; waited < 5000 && *counter < i && !machine.exits; waited++)
+		for (waited = 0; waited < 5000 && *counter < i; waited++)
 			sleep_ms(1);
 		if (*counter != i)
-			FAIL("interrupt %d: the guest has counted %d, exit reason %u", i, *counter,
-			     machine.reason);
+			FAIL("interrupt %d: the guest has counted %d", i, *counter);
 		edu_ack(fd);
 	}
-	pthread_join(thread, NULL);
-	EQUAL(machine.exits, 1);
-	EQUAL(machine.reason, KVM_EXIT_IO);
-	EQUAL(machine.run->io.port, 0x10);
+	ended(child);
 	EQUAL(event_count(fired), 0);		/* taken in the kernel */
 }

@@ -209,6 +209,31 @@ TEST(mmap_follows_its_offset)
 		EQUAL(page[i * PAGE / 4], 0x1001 + i);
 }
 
+/* A call of many accesses whose memory ends half way has made none of them. */
+TEST(a_bad_pointer_half_way_touches_no_register)
+{
+	int fd = device_open("IVSHMEM"), i;
+	uint64_t shared = UPU_WINDOW_OFFSET(2);
+	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char before[64], after[64];
+
+	CHECK(page != MAP_FAILED);
+	munmap(page + PAGE, PAGE);
+	memset(before, 'b', sizeof(before));
+	EQUAL(pwrite(fd, before, sizeof(before), shared), sizeof(before));
+	memset(page, 'n', PAGE);
+	for (i = 1; i < 64; i++) {
+		ERRNO(pwrite(fd, page + PAGE - i, 64, shared), EFAULT);
+		EQUAL(pread(fd, after, sizeof(after), shared), sizeof(after));
+		CHECK(!memcmp(before, after, sizeof(before)));
+		ERRNO(pread(fd, page + PAGE - i, 64, shared), EFAULT);
+		EQUAL(page[PAGE - 1], 'n');
+	}
+	mprotect(page, PAGE, PROT_READ);
+	ERRNO(pread(fd, page, 64, shared), EFAULT);
+	EQUAL(pwrite(fd, page, 64, shared), 64);
+}
+
 TEST(mmap_refuses_what_is_not_there)
 {
 	int fd = device_open("EDU");

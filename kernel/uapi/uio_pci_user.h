@@ -27,17 +27,22 @@
  *            is held by the kernel; an unmap meets a map that has not finished.
  * EEXIST     An IOVA range overlaps a mapping.
  * EFAULT     A bad pointer; an access past the end of a window; memory that cannot be pinned.
+ * EINTR      A signal while read() waits for an interrupt; one that kills while a DMA_MAP,
+ *            DMA_UNMAP or DMA_ALLOC is under way.
  * EINVAL     A malformed argument (see the rules above), a range that is unaligned, outside of
  *            the aperture, on a reserved range, wider than @address_bits, or cuts a mapping in two.
  * EIO        The device did not answer, or is powered down or has its memory decoding off while a
- *            register is read or written; read() of the event counter with no interrupt armed.
+ *            register is read or written; read() of the event counter with no interrupt armed;
+ *            open() and RESET of a device that does not power up or come back from its reset; the
+ *            expansion ROM has no image; an affinity that the interrupt controller cannot have.
+ * EMFILE     No descriptor is left for DMA_ALLOC (ENFILE: none in the system).
  * ENODEV     The device is gone: removed, or revoked from this user.
  * ENOENT     An unmap covers no mapping; a reply's event is not waiting (any more).
  * ENOMEM     The limit of locked memory, or the memory itself, is used up.
  * ENOSPC     Too many mappings, or more vectors than the system or @maximum gives.
  * ENOTTY     Not a call of this module.
  * ENXIO      No such window or vector, or a vector that is not armed.
- * EOPNOTSUPP The device has no such thing: no interrupt of that kind, no way to be reset.
+ * EOPNOTSUPP The device has no such thing: no interrupt of that kind, no reset that works.
  * EOVERFLOW  start + size or start + count wraps around.
  * EPERM      Not allowed: a control descriptor for anything but GET_INFO and REVOKE, REVOKE
  *            without one; DMA calls of a process other than the one that mapped first; MSI without
@@ -60,12 +65,22 @@
  * Linux's access mode 3 asks for read and write permission and gives a descriptor for neither.
  * It serves GET_INFO and REVOKE, does not count as the device's one user, and is given to
  * CAP_SYS_ADMIN and to the owner of the file only (EPERM). The device's user opens O_RDWR.
+ *
+ * Errors of open(): EBUSY, EINVAL (another access mode), EIO, ENODEV, ENOMEM, EPERM. A device that
+ * cannot be reset is opened as it is; one that should have come back from its reset is not (EIO).
  */
 #define UPU_O_CONTROL		3
 
 /*
  * Windows: file offsets of pread(), pwrite() and mmap(). Offset 0 is none of them: there read(),
  * poll() and write() find the event counter of Linux's UIO.
+ *
+ * An access is split into aligned ones of 1, 2, 4 and 8 bytes (4 in configuration space and of
+ * ports). If its memory is bad none of them is made. One that the device stops in the middle (EIO,
+ * ENODEV), a signal that kills, or another thread that takes the memory away meanwhile, returns
+ * what was done. A ROM is read as far as its images go, and then as ones.
+ *
+ * Errors: EFAULT, EINVAL, EIO, ENODEV, ENOMEM, ENXIO, EROFS.
  */
 #define UPU_WINDOW_BAR0		0
 #define UPU_WINDOW_BAR5		5
@@ -262,8 +277,8 @@ struct upu_dma_map {
  * Unmaps every mapping that lies within the range. Once it has returned, the device reaches none of
  * that memory.
  *
- * Errors: EBUSY, EFAULT, EINVAL (cuts a mapping in two), ENODEV, ENOENT (nothing is mapped there,
- * perhaps since the memory went away before: read the invalidations), EOVERFLOW, EPERM.
+ * Errors: EBUSY, EFAULT, EINTR, EINVAL (cuts a mapping in two), ENODEV, ENOENT (nothing is mapped
+ * there, perhaps since the memory went away before: read the invalidations), EOVERFLOW, EPERM.
  */
 struct upu_dma_unmap {
 	__u32 argsz;
@@ -289,7 +304,7 @@ struct upu_dma_unmap {
  * to the descriptor and not to the device: it outlives the session, and the next one can map it
  * again. It counts as locked memory of the caller until its last user is gone.
  *
- * Errors: EFAULT, EINVAL, EMFILE, ENODEV, ENOMEM.
+ * Errors: EFAULT, EINTR, EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM.
  */
 struct upu_dma_alloc {
 	__u32 argsz;
@@ -341,7 +356,7 @@ struct upu_invalidation {
  *
  * Takes the oldest records out of the queue. Never blocks.
  *
- * Errors: EAGAIN (none is waiting), EFAULT (none is taken), EINVAL, ENODEV.
+ * Errors: EAGAIN (none is waiting), EFAULT (none is taken), EINVAL, ENODEV, ENOMEM.
  */
 struct upu_get_invalidations {
 	__u32 argsz;
@@ -422,8 +437,8 @@ struct upu_set_irqs {
  * calling thread may run on.
  *
  * Errors: E2BIG, EBUSY (SET in D3), EFAULT, EINVAL (empty, no CPU of it online, one that the
- * machine cannot have, or too short on GET), EIO, ENODEV, ENXIO, EOPNOTSUPP (SET of an INTx line
- * that other devices share), EPERM.
+ * machine cannot have, or too short on GET), EIO, ENODEV, ENOMEM, ENXIO, EOPNOTSUPP (SET of an
+ * INTx line that other devices share), EPERM.
  */
 struct upu_affinity {
 	__u32 argsz;
@@ -555,7 +570,7 @@ struct upu_reply {
  * RESET brings the function to its initial state by the best means it has. Configuration space as
  * the kernel set it up, armed vectors and DMA mappings stay; mapped BARs are taken away during the
  * reset and come back with the next access.
- * Errors: EBUSY, EFAULT, EINVAL, ENODEV, EOPNOTSUPP.
+ * Errors: EBUSY, EFAULT, EINVAL, EIO (it has not come back), ENODEV, EOPNOTSUPP.
  *
  * REVOKE, on a control descriptor, takes the device away from its user: bus mastering off, reset,
  * interrupts freed, BARs gone (SIGBUS), memory unmapped. The user's calls are ENODEV from then on,

@@ -2,6 +2,8 @@
 /* A device that is an array of bytes, and what config_*.c calls of the PCI core and of the module's other files. */
 #include "fake.h"
 
+unsigned long jiffies = 1000000;
+
 int pci_read_config_byte(struct pci_dev *pdev, int pos, u8 *value)
 {
 	pdev->reads++;
@@ -54,6 +56,7 @@ int pci_write_config_dword(struct pci_dev *pdev, int pos, u32 value)
 
 int pci_set_power_state(struct pci_dev *pdev, int state)
 {
+	pdev->moves++;
 	/* Back from D3 it has forgotten everything, unless it says that it does not. */
 	if (state == PCI_D0 && pdev->current_state == PCI_D3hot &&
 	    !(pdev->space[pdev->pm_cap + PCI_PM_CTRL] & PCI_PM_CTRL_NO_SOFT_RESET))
@@ -63,6 +66,11 @@ int pci_set_power_state(struct pci_dev *pdev, int state)
 		pdev->space[pdev->pm_cap + PCI_PM_CTRL] =
 			(pdev->space[pdev->pm_cap + PCI_PM_CTRL] & ~3) | state;
 	return 0;
+}
+
+bool pci_device_is_present(struct pci_dev *pdev)
+{
+	return !pdev->gone;
 }
 
 int pci_save_state(struct pci_dev *pdev)
@@ -81,25 +89,29 @@ void pci_clear_master(struct pci_dev *pdev)
 	pdev->space[PCI_COMMAND] &= ~PCI_COMMAND_MASTER;
 }
 
-static bool fake_vpd(struct pci_dev *pdev, long pos, size_t count)
+static int fake_vpd(struct pci_dev *pdev, long pos, size_t count)
 {
 	pdev->vpd_accesses++;
 	pdev->locked_at_vpd |= pdev->lock->held != 0;
-	return !pdev->vpd_fails && pos + count <= sizeof(pdev->vpd);
+	return pos + count > sizeof(pdev->vpd) ? -EINVAL : pdev->vpd_error;
 }
 
 ssize_t pci_read_vpd(struct pci_dev *pdev, long pos, size_t count, void *data)
 {
-	if (!fake_vpd(pdev, pos, count))
-		return -EIO;
+	int error = fake_vpd(pdev, pos, count);
+
+	if (error)
+		return error;
 	memcpy(data, pdev->vpd + pos, count);
 	return count;
 }
 
 ssize_t pci_write_vpd(struct pci_dev *pdev, long pos, size_t count, const void *data)
 {
-	if (!fake_vpd(pdev, pos, count))
-		return -EIO;
+	int error = fake_vpd(pdev, pos, count);
+
+	if (error)
+		return error;
 	memcpy(pdev->vpd + pos, data, count);
 	return count;
 }

@@ -35,6 +35,8 @@ typedef unsigned long vm_flags_t;
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	0
 #define PAGE_SHIFT		12
+#define HZ			100
+#define time_before(a, b)	((long)((a) - (b)) < 0)
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define BIT(n)			(1ul << (n))
 #define READ_ONCE(x)		(x)
@@ -104,10 +106,13 @@ struct pci_dev {
 	} resource[7];
 	int mps, readrq;
 	u8 vpd[256];
-	unsigned int reads, writes, resets, vpd_accesses, intx_updates, zaps;
-	bool vpd_fails, locked_at_vpd;
+	int vpd_error;
+	unsigned int reads, writes, resets, moves, vpd_accesses, intx_updates, zaps;
+	bool gone, locked_at_vpd;
 	struct mutex *lock;
 };
+
+extern unsigned long jiffies;
 
 int pci_read_config_byte(struct pci_dev *pdev, int pos, u8 *value);
 int pci_read_config_word(struct pci_dev *pdev, int pos, u16 *value);
@@ -115,6 +120,7 @@ int pci_read_config_dword(struct pci_dev *pdev, int pos, u32 *value);
 int pci_write_config_byte(struct pci_dev *pdev, int pos, u8 value);
 int pci_write_config_word(struct pci_dev *pdev, int pos, u16 value);
 int pci_write_config_dword(struct pci_dev *pdev, int pos, u32 value);
+bool pci_device_is_present(struct pci_dev *pdev);
 int pci_set_power_state(struct pci_dev *pdev, int state);
 int pci_save_state(struct pci_dev *pdev);
 void pci_restore_state(struct pci_dev *pdev);
@@ -144,6 +150,7 @@ static inline int pci_pcie_type(struct pci_dev *pdev)
 static inline void pci_cfg_access_lock(struct pci_dev *pdev) { pdev->block_cfg_access = 0; }
 static inline void pci_cfg_access_unlock(struct pci_dev *pdev) { (void)pdev; }
 static inline void mutex_lock(struct mutex *mutex) { mutex->held++; }
+static inline int mutex_lock_killable(struct mutex *mutex) { mutex->held++; return 0; }
 static inline void mutex_unlock(struct mutex *mutex) { mutex->held--; }
 static inline void down_write(struct rw_semaphore *lock) { lock->held++; }
 static inline void up_write(struct rw_semaphore *lock) { lock->held--; }

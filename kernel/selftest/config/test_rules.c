@@ -335,6 +335,21 @@ TEST(power_is_managed_by_the_kernel)
 	CHECK(upu_config_memory_on(&fake.session));
 }
 
+/* Each try to move it would be a line in the kernel's log. */
+TEST(power_of_a_device_that_is_gone_is_not_touched)
+{
+	u16 d3 = PCI_D3hot, d0 = PCI_D0;
+
+	open_full();
+	set(PM + PCI_PM_CTRL, 2, PCI_D3hot);
+	EQUAL(fake.pdev.moves, 1);
+	fake.pdev.gone = true;
+	EQUAL(upu_config_rw(&fake.session, (char *)&d0, 2, PM + PCI_PM_CTRL, true), -EIO);
+	EQUAL(upu_config_rw(&fake.session, (char *)&d3, 2, PM + PCI_PM_CTRL, true), 2);
+	upu_config_wake(&fake.session);
+	EQUAL(fake.pdev.moves, 1);
+}
+
 TEST(pme_status_is_never_cleared_by_the_user)
 {
 	int at, width;
@@ -378,13 +393,38 @@ TEST(vpd_is_read_and_written_by_its_flag)
 TEST(vpd_that_fails_keeps_its_flag)
 {
 	open_full();
-	fake.pdev.vpd_fails = true;
+	fake.pdev.vpd_error = -EIO;
 	set(VPD + 4, 4, 0x11111111);
 	set(VPD + 2, 2, 0x0020);
 	EQUAL(get(VPD + 2, 2), 0x0020);
 	EQUAL(get(VPD + 4, 4), 0x11111111);
 	set(VPD + 2, 2, 0x8020);
 	EQUAL(get(VPD + 2, 2), 0x8020);
+}
+
+/* Each timeout is a line in the kernel's log. */
+TEST(vpd_that_does_not_answer_is_left_alone_for_a_while)
+{
+	int i;
+
+	open_full();
+	fake.pdev.vpd_error = -ETIMEDOUT;
+	for (i = 0; i < 1000; i++)
+		set(VPD + 2, 2, 0x0020);
+	EQUAL(fake.pdev.vpd_accesses, UPU_FAILURES);
+	EQUAL(get(VPD + 2, 2), 0x0020);
+	EQUAL(fake.udev.vpd_lock.held, 0);
+	fake.pdev.vpd_error = 0;
+	set(VPD + 2, 2, 0x0020);
+	EQUAL(get(VPD + 2, 2), 0x0020);
+	jiffies += UPU_FAILURES_TIME;
+	set(VPD + 2, 2, 0x0020);
+	EQUAL(get(VPD + 2, 2), 0x8020);
+	/* Those that are spread are too few to be many. */
+	fake.pdev.vpd_error = -ETIMEDOUT;
+	for (i = 0; i < 100; i++, jiffies += UPU_FAILURES_TIME)
+		set(VPD + 2, 2, 0x0020);
+	EQUAL(fake.pdev.vpd_accesses, UPU_FAILURES + 1 + 100);
 }
 
 /* A reset from outside waits for our lock, and holds the accesses back that VPD is made of. */
