@@ -11,7 +11,7 @@ dotnet_build = dotnet build -c $(CONFIGURATION) -v quiet --nologo --disable-buil
 TARGET_SUITES :=
 -include tests/Lab/lab.mk
 -include kernel/kernel.mk
-TARGET_SUITES += $(if $(wildcard tests/Lab/lab.mk),lab) $(if $(wildcard kernel/kernel.mk),kernel-test dkms-test module-install-test)
+TARGET_SUITES += $(if $(wildcard tests/Lab/lab.mk),lab) $(if $(wildcard kernel/kernel.mk),kernel-test dkms-test module-install-test udev-test)
 
 .DEFAULT_GOAL := help
 .PHONY: help needs akka-source build run test format bench soak soak-runtime clean

@@ -7,6 +7,7 @@
 #   make kernel-soak              the tests' loops at full length (RISER_SOAK=0.1: a tenth of it); part of make soak
 #   make dkms-test                builds it by dkms, for each kernel of DKMS_KERNELS; part of make test
 #   make module-install-test      installs it into a folder, for each kernel of DKMS_KERNELS; part of make test
+#   make udev-test                boots a machine with Debian's udev and the rule of udev/; part of make test
 #   make module-config-test       configuration space over a device of bytes, in user space; part of kernel-test
 #   make module-check             sparse, checkpatch and kernel-doc, which the lab's cache has; part of kernel-test
 #   make lab-debug                all of it in kernels with KASAN, lockdep, kmemleak, faults; docs/kernel-debug.md
@@ -18,7 +19,7 @@ DKMS_KERNELS ?= 6.12 6.1
 LAB_CACHE ?= $(or $(RISER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/riser)/lab
 WITH_TOOLS := $(KERNEL_ROOT)/../tests/Lab/debug/with-tools
 
-.PHONY: dkms-test module module-install module-install-test module-check module-lab module-config-test kernel-test kernel-soak lab-debug
+.PHONY: dkms-test udev-test module module-install module-install-test module-check module-lab module-config-test kernel-test kernel-soak lab-debug
 
 ifneq ($(KDIR),)
 module:
@@ -99,6 +100,9 @@ endef
 kernel-soak: module-lab-$(SOAK_KERNEL)
 	$(if $(SOAK_TESTS),$(call module-soak,1,$(SOAK_TESTS)))
 	$(if $(SOAK_RACES),$(call module-soak,2,$(SOAK_RACES)))
+
+udev-test:
+	@$(KERNEL_ROOT)/selftest/udev
 
 dkms-test:
 	@$(KERNEL_ROOT)/selftest/dkms $(DKMS_KERNELS)

@@ -92,3 +92,18 @@ plan() {
     apt_get -y -qq --print-uris "$@" | awk '/^.[a-z+]+:/ { print $2, $3 }' > "$apt/plan"
     say "$(awk '{ n++; s += $2 } END { printf "  %d packages, %.0f MB to download", n, s / 1e6 }' "$apt/plan")"
 }
+
+# fetch_unpacked PACKAGE: one package without what it depends on, as the cache's folder of that name; once.
+fetch_unpacked() {
+    [[ ! -e $cache/$1 ]] || return 0
+    exec 9> "$cache/lock"
+    flock 9
+    say "downloading $1 (once; not installed)"
+    apt_configure
+    apt_get -qq update || die "apt-get could not read the package lists of this machine's Debian mirror."
+    mkdir -p "$apt/$1"
+    (cd "$apt/$1" && download_only "$1") && rm -rf "$cache/$1.new" && dpkg-deb -x "$apt/$1/$1"_*.deb "$cache/$1.new"
+    rm -rf "$apt"
+    [[ -e $cache/$1 ]] || mv -T "$cache/$1.new" "$cache/$1"
+    exec 9>&-
+}
