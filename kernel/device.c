@@ -261,10 +261,10 @@ static int upu_device_enable(struct upu_device *udev)
 		pci_clear_master(pdev);
 		ret = pci_enable_device(pdev);
 	}
-	if (!ret)
-		return 0;
+	if (!ret || ret == -ENOMEM)
+		return ret;
 	upu_failed(&udev->enabling);
-	return ret == -ENOMEM ? -ENOMEM : -EIO;
+	return -EIO;
 }
 
 /* Makes the caller the one user. */
