@@ -173,6 +173,7 @@ u16 upu_memory_force_on(struct upu_session *session)
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (!(command & PCI_COMMAND_MEMORY))
 		pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	upu_keep_quiet(session);
 	return command;
 }
 
@@ -185,6 +186,7 @@ void upu_memory_restore(struct upu_session *session, u16 command)
 		pci_read_config_word(pdev, PCI_COMMAND, &now);
 		pci_write_config_word(pdev, PCI_COMMAND, now & ~PCI_COMMAND_MEMORY);
 	}
+	upu_keep_quiet(session);
 }
 
 int upu_get_bar(struct upu_session *session, void __user *user)

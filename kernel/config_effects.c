@@ -24,6 +24,24 @@ void upu_config_reloaded(struct upu_session *session)
 }
 
 /*
+ * Into D3. What the device forgets there is saved with decoding on: the MSI-X table, which comes
+ * back with it, is in a BAR. bar_lock is held for writing.
+ */
+static void upu_config_sleep(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+
+	upu_bar_zap(session);
+	if (config->restore_in_d0) {
+		config->command_in_d0 = upu_memory_force_on(session);
+		pci_save_state(pdev);
+		upu_memory_restore(session, config->command_in_d0);
+	}
+	pci_set_power_state(pdev, PCI_D3hot);
+}
+
+/*
  * Back from D3, with what the device forgets there put back. bar_lock is held for writing, and
  * upu_intx_refresh() is to follow when it is not.
  */
@@ -34,8 +52,11 @@ void upu_config_wake(struct upu_session *session)
 
 	if (!config->d3 || !pci_device_is_present(pdev))
 		return;
-	if (!pci_set_power_state(pdev, PCI_D0) && config->restore_in_d0)
+	if (!pci_set_power_state(pdev, PCI_D0) && config->restore_in_d0) {
 		pci_restore_state(pdev);
+		upu_memory_restore(session, config->command_in_d0);
+	}
+	upu_keep_quiet(session);
 	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
 	upu_config_reloaded(session);
 }
@@ -86,9 +107,7 @@ int upu_write_command(struct upu_session *session, u16 value)
 		config->shadow[PCI_COMMAND] = (config->shadow[PCI_COMMAND] & ~decode) |
 					      (value & decode);
 	up_write(&session->bar_lock);
-	/* The owner may have ended in between; its notifier does not take our locks. */
-	if (READ_ONCE(session->dma.quiet))
-		pci_clear_master(pdev);
+	upu_keep_quiet(session);
 	return ret;
 }
 
@@ -105,12 +124,9 @@ static int upu_write_power(struct upu_session *session, u8 state)
 	if (!pci_device_is_present(pdev))
 		return -EIO;
 	down_write(&session->bar_lock);
-	if (next == PCI_D3hot) {
-		upu_bar_zap(session);
-		if (config->restore_in_d0)
-			pci_save_state(pdev);
-	}
-	if (next == PCI_D0 && config->d3)
+	if (next == PCI_D3hot)
+		upu_config_sleep(session);
+	else if (next == PCI_D0 && config->d3)
 		upu_config_wake(session);
 	else
 		pci_set_power_state(pdev, next);

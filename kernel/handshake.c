@@ -305,6 +305,9 @@ static pci_ers_result_t upu_error_step(struct pci_dev *pdev, u32 kind, u32 state
 		}
 		upu_session_put(session);
 	}
+	/* A frozen link is reset whatever is answered; what that takes away comes back only so. */
+	if (state == UPU_STATE_FROZEN && result != PCI_ERS_RESULT_DISCONNECT)
+		result = PCI_ERS_RESULT_NEED_RESET;
 	if (result == PCI_ERS_RESULT_DISCONNECT)
 		WRITE_ONCE(udev->error_until, 0);	/* no further step will come */
 	return result;

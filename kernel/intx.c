@@ -35,6 +35,7 @@ irqreturn_t upu_intx_handler(int irq, void *arg)
 		upu_vector_signal(v);
 	}
 	spin_unlock(&v->lock);
+	upu_keep_quiet(v->session);
 	return ret;
 }
 
@@ -77,6 +78,7 @@ void upu_intx_apply(struct upu_vector *v)
 		upu_vector_signal(v);
 	}
 	spin_unlock_irqrestore(&v->lock, flags);
+	upu_keep_quiet(session);
 }
 
 /* COMMAND bit 10 was written. upu_device.lock is held. */

@@ -263,6 +263,7 @@ static int upu_irq_enable(struct upu_session *session, u32 kind, u32 needed, u32
 			irqs->vector = NULL;
 			irqs->size = 0;
 			pci_intx(pdev, 0);
+			upu_keep_quiet(session);
 			return ret;
 		}
 		irqs->allocated = count;
@@ -285,6 +286,7 @@ static void upu_irq_disable(struct upu_session *session)
 		pci_free_irq_vectors(pdev);
 	/* The PCI core turns INTx on when MSI goes off; nobody would answer it. */
 	pci_intx(pdev, 0);
+	upu_keep_quiet(session);
 	kvfree(irqs->vector);
 	irqs->vector = NULL;
 	irqs->size = 0;

@@ -86,7 +86,7 @@ kernel-test: $(addprefix module-lab-,$(MODULE_KERNELS)) module-config-test modul
 RISER_SOAK ?= 1
 SOAK_KERNEL ?= 6.12
 ifeq ($(SOAK_TESTS)$(SOAK_RACES),)
-SOAK_TESTS = fills_no_log no_canary_dies_where administrators dies_at_any_moment death_leaves reload
+SOAK_TESTS = fills_no_log no_canary_dies_where administrators dies_at_any_moment death_leaves a_late_death reload
 SOAK_RACES = maps_race_freed
 endif
 

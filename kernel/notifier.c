@@ -122,6 +122,7 @@ int upu_get_invalidations(struct upu_session *session, void __user *user)
 static void upu_quiet(struct upu_session *session)
 {
 	WRITE_ONCE(session->dma.quiet, true);
+	smp_mb();		/* pairs with upu_keep_quiet() */
 	pci_clear_master(session->udev->pdev);
 }
 
@@ -150,7 +151,14 @@ static bool upu_invalidate(struct mmu_interval_notifier *notifier,
 		upu_mapping_dismiss(map, UPU_CAUSE_UNMAPPED);
 		break;
 	case MMU_NOTIFY_RELEASE:
-		upu_quiet(session);
+		/*
+		 * What the end of the session has cut is watched until the reaper comes to it, and
+		 * the device may be somebody else's by then.
+		 */
+		spin_lock(&map->lock);
+		if (map->live)
+			upu_quiet(session);
+		spin_unlock(&map->lock);
 		upu_mapping_dismiss(map, UPU_CAUSE_EXITED);
 		break;
 	default:

@@ -155,6 +155,7 @@ struct upu_config {
 	u16 size;
 	bool d3;
 	bool restore_in_d0;			/* the device forgets its state in D3hot */
+	u16 command_in_d0;			/* COMMAND as it was before D3hot */
 	bool intx_disabled;			/* COMMAND bit 10 as the user wrote it */
 };
 
@@ -428,6 +429,17 @@ void upu_session_end(struct upu_session *session);
 static inline bool upu_session_dead(struct upu_session *session)
 {
 	return READ_ONCE(session->dead);
+}
+
+/*
+ * To follow whatever has written COMMAND as it was read or saved before: the owner of the memory
+ * may have ended meanwhile, and his notifier takes none of our locks. Any context.
+ */
+static inline void upu_keep_quiet(struct upu_session *session)
+{
+	smp_mb();		/* upu_quiet() sees what was written, or we see its mark */
+	if (READ_ONCE(session->dma.quiet))
+		pci_clear_master(session->udev->pdev);
 }
 
 /*

@@ -376,8 +376,8 @@ ROOT_TEST(a_devices_own_error_is_asked_about)
 	EQUAL(refused, 1);
 }
 
-/* A fatal error: the link is frozen, and reset whatever the user answers. */
-ROOT_TEST(an_error_that_freezes_the_link_resets_it)
+/* A fatal error: the link is frozen, and reset whatever the user answers; what was set up comes back. */
+static void freeze_and_answer(uint32_t answer)
 {
 	int fd = device_open("RNG"), error = event(), fired = event(), kinds = 0;
 	volatile uint32_t *bar = bar_map(fd, 4, 0, PAGE);
@@ -395,7 +395,7 @@ ROOT_TEST(an_error_that_freezes_the_link_resets_it)
 				EQUAL(event.state, UPU_STATE_FROZEN);
 			if (event.deadline_ms)
 				OK(reply(fd, event.sequence, event.kind == UPU_EVENT_ERROR ?
-					 UPU_REPLY_NEED_RESET : UPU_REPLY_RECOVERED));
+					 answer : UPU_REPLY_RECOVERED));
 		}
 	}
 	EQUAL(kinds, 134);
@@ -404,6 +404,19 @@ ROOT_TEST(an_error_that_freezes_the_link_resets_it)
 	CHECK(bar[1] != ~0u);			/* mapped anew */
 	OK(irqs(fd, UPU_IRQ_MSIX, UPU_IRQ_TRIGGER, 0, 1, NULL));
 	EQUAL(event_count(fired), 1);
+	close(fd);
+	munmap((void *)bar, PAGE);
+}
+
+ROOT_TEST(an_error_that_freezes_the_link_resets_it)
+{
+	freeze_and_answer(UPU_REPLY_NEED_RESET);
+}
+
+ROOT_TEST(an_error_that_freezes_the_link_resets_it_whatever_the_answer)
+{
+	freeze_and_answer(UPU_REPLY_CAN_RECOVER);
+	freeze_and_answer(UPU_REPLY_RECOVERED);
 }
 
 ROOT_TEST(an_error_that_freezes_the_link_does_not_wait_forever)

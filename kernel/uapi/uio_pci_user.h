@@ -548,6 +548,7 @@ struct upu_event {
  * A reply that comes too late is ENOENT, and the kernel has done what it does without one: ERROR of
  * state NORMAL goes on to MMIO_ENABLED, of state FROZEN asks for a reset, DEAD disconnects; every
  * other step counts as recovered; suspend goes ahead; a removal takes the device away.
+ * A link that is FROZEN is reset whatever the answer; RECOVERED and CAN_RECOVER then mean NEED_RESET.
  * Without an eventfd for the event nobody is waited for.
  *
  * Errors: EFAULT, EINVAL (also an answer that the event does not have), ENODEV, ENOENT.

@@ -132,6 +132,24 @@ void upu_bar_zap(struct upu_session *session)
 	session->udev->pdev->zaps++;
 }
 
+u16 upu_memory_force_on(struct upu_session *session)
+{
+	u16 command;
+
+	pci_read_config_word(session->udev->pdev, PCI_COMMAND, &command);
+	pci_write_config_word(session->udev->pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	return command;
+}
+
+void upu_memory_restore(struct upu_session *session, u16 command)
+{
+	u16 now;
+
+	pci_read_config_word(session->udev->pdev, PCI_COMMAND, &now);
+	if (!(command & PCI_COMMAND_MEMORY))
+		pci_write_config_word(session->udev->pdev, PCI_COMMAND, now & ~PCI_COMMAND_MEMORY);
+}
+
 int upu_device_reset(struct upu_device *udev, struct upu_session *session)
 {
 	(void)session;

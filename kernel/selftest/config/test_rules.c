@@ -350,6 +350,31 @@ TEST(power_of_a_device_that_is_gone_is_not_touched)
 	EQUAL(fake.pdev.moves, 1);
 }
 
+/* The MSI-X table comes back with the rest, and is in a BAR. */
+TEST(what_d3_forgets_is_saved_with_memory_on)
+{
+	open_full();
+	set(PCI_COMMAND, 2, 0);
+	set(PM + PCI_PM_CTRL, 2, PCI_D3hot);
+	EQUAL(fake.pdev.saved[PCI_COMMAND], PCI_COMMAND_MEMORY);
+	EQUAL(fake.pdev.space[PCI_COMMAND], 0);
+	set(PM + PCI_PM_CTRL, 2, PCI_D0);
+	EQUAL(fake.pdev.space[PCI_COMMAND], 0);		/* as the user had it */
+	CHECK(!upu_config_memory_on(&fake.session));
+}
+
+/* The owner of the memory ends while the device sleeps. */
+TEST(d3_brings_no_bus_mastering_back)
+{
+	open_full();
+	set(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	set(PM + PCI_PM_CTRL, 2, PCI_D3hot);
+	fake.session.dma.quiet = true;
+	fake.pdev.space[PCI_COMMAND] &= ~PCI_COMMAND_MASTER;
+	set(PM + PCI_PM_CTRL, 2, PCI_D0);
+	EQUAL(fake.pdev.space[PCI_COMMAND], PCI_COMMAND_MEMORY);
+}
+
 TEST(pme_status_is_never_cleared_by_the_user)
 {
 	int at, width;
