@@ -8,6 +8,23 @@ bool upu_config_memory_on(struct upu_session *session)
 	return session->config->shadow[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
+/*
+ * DMA past the caches reads what was in memory before it was cleared, perhaps another's. Where the
+ * IOMMU does not make it snoop the device is kept from asking for it.
+ */
+void upu_config_keep_snooping(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	u16 pos = pdev->pcie_cap + PCI_EXP_DEVCTL;
+	u32 control;
+
+	if (!session->dma.may_bypass_caches || !pdev->pcie_cap)
+		return;
+	session->config->writable[pos + 1] &= ~(PCI_EXP_DEVCTL_NOSNOOP_EN >> 8);
+	if (!upu_real_read(pdev, pos, 2, &control) && control & PCI_EXP_DEVCTL_NOSNOOP_EN)
+		upu_real_write(pdev, pos, 2, control & ~PCI_EXP_DEVCTL_NOSNOOP_EN);
+}
+
 /* The decoding that a restore has put into COMMAND is what the user has from here on. */
 void upu_config_reloaded(struct upu_session *session)
 {
@@ -16,6 +33,7 @@ void upu_config_reloaded(struct upu_session *session)
 	u8 *shadow = &session->config->shadow[PCI_COMMAND];
 	u32 now;
 
+	upu_config_keep_snooping(session);
 	if (pdev->no_command_memory)
 		now = *shadow | PCI_COMMAND_MEMORY;
 	else if (upu_real_read(pdev, PCI_COMMAND, 2, &now))
@@ -59,6 +77,27 @@ void upu_config_wake(struct upu_session *session)
 	upu_keep_quiet(session);
 	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
 	upu_config_reloaded(session);
+}
+
+/*
+ * The system has slept: the device is awake, whatever state it was in, and has back what it had
+ * when it was saved, and decoding on. bar_lock is held for writing.
+ */
+void upu_config_resumed(struct upu_session *session)
+{
+	struct pci_dev *pdev = session->udev->pdev;
+	struct upu_config *config = session->config;
+	const u16 decode = PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+	u32 now;
+
+	config->d3 = pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
+	if (upu_real_read(pdev, PCI_COMMAND, 2, &now))
+		return;
+	now &= ~(decode | PCI_COMMAND_MASTER);
+	now |= config->shadow[PCI_COMMAND] & decode;
+	now |= config->command_at_suspend & PCI_COMMAND_MASTER;
+	upu_real_write(pdev, PCI_COMMAND, 2, now);
+	upu_keep_quiet(session);
 }
 
 /* Something behind our back has cleared what the kernel assigned: put it back. */
@@ -118,7 +157,8 @@ static int upu_write_power(struct upu_session *session, u8 state)
 	struct upu_config *config = session->config;
 	pci_power_t next = states[state & 3];
 
-	if (next == pdev->current_state)
+	/* What the kernel has woken behind our back is still to be woken for the user. */
+	if (next == pdev->current_state && !(next == PCI_D0 && config->d3))
 		return 0;
 	/* The PCI core complains in the log of each try to move what does not answer. */
 	if (!pci_device_is_present(pdev))
@@ -174,7 +214,10 @@ static int upu_write_vpd(struct upu_session *session, u16 start)
 
 	memcpy(copy, data, 4);
 	mutex_unlock(&session->udev->lock);
-	ret = upu_vpd_access(session->udev, address, copy);
+	if (upu_session_dead(session))
+		ret = -ENODEV;		/* it may be somebody else's already */
+	else
+		ret = upu_vpd_access(session->udev, address, copy);
 	mutex_lock(&session->udev->lock);
 	if (session->dead)
 		return -ENODEV;

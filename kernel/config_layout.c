@@ -243,9 +243,19 @@ static u16 upu_visible_size(struct pci_dev *pdev, enum upu_space space, u16 id, 
 	return 0;
 }
 
+bool upu_cap_hidden(struct pci_dev *pdev, u8 id, u16 pos)
+{
+	return !upu_visible_size(pdev, UPU_SPACE_CAP, id, pos);
+}
+
+bool upu_ecap_hidden(struct pci_dev *pdev, u16 id, u16 pos)
+{
+	return !upu_visible_size(pdev, UPU_SPACE_ECAP, id, pos);
+}
+
 /*
  * Writes to a capability's bytes are dropped but for its rules; returns false if the
- * table is full.
+ * table is full, and then there are no rules.
  */
 static bool upu_add_cap(struct pci_dev *pdev, struct upu_config *config, enum upu_space space,
 			u16 id, u16 start, u16 size)
@@ -253,8 +263,10 @@ static bool upu_add_cap(struct pci_dev *pdev, struct upu_config *config, enum up
 	struct upu_cap *cap;
 	u16 end = min_t(u32, start + size, config->size);
 
-	if (config->cap_count == UPU_CAP_COUNT)
+	if (config->cap_count == UPU_CAP_COUNT) {
+		memset(config->writable + start, 0, end - start);
 		return false;
+	}
 	cap = &config->caps[config->cap_count];
 	*cap = (struct upu_cap){ .id = id, .start = start, .size = end - start };
 	memset(config->owner + start, config->cap_count, cap->size);
@@ -270,7 +282,7 @@ static bool upu_add_cap(struct pci_dev *pdev, struct upu_config *config, enum up
 static void upu_lay_caps(struct pci_dev *pdev, struct upu_config *config)
 {
 	u8 *link = &config->shadow[PCI_CAPABILITY_LIST];
-	unsigned int left = (PCI_CFG_SPACE_SIZE - PCI_STD_HEADER_SIZEOF) / PCI_CAP_SIZEOF;
+	unsigned int left = UPU_CAPS_MOST;
 	bool any = false;
 	u16 head = 0;
 	u8 pos, size;
@@ -312,7 +324,7 @@ static void upu_set_ecap_header(struct upu_config *config, u16 pos, u32 header)
 
 static void upu_lay_ecaps(struct pci_dev *pdev, struct upu_config *config)
 {
-	unsigned int left = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / PCI_CAP_SIZEOF;
+	unsigned int left = UPU_ECAPS_MOST;
 	u16 pos = PCI_CFG_SPACE_SIZE, prev = 0, size;
 	u32 header = 0;
 
@@ -381,6 +393,7 @@ int upu_config_open(struct upu_session *session)
 	config->size = min_t(int, pdev->cfg_size, PCI_CFG_SPACE_EXP_SIZE);
 	memset(config->owner, UPU_CAP_GAP, sizeof(config->owner));
 	memset(config->writable, 0xff, sizeof(config->writable));
+	upu_config_hide(pdev, config);
 	upu_add_cap(pdev, config, UPU_SPACE_HEADER, 0, 0, PCI_STD_HEADER_SIZEOF);
 
 	if (pdev->is_virtfn) {		/* a VF's own registers read all ones */
@@ -400,6 +413,7 @@ int upu_config_open(struct upu_session *session)
 	}
 	upu_lay_caps(pdev, config);
 	upu_lay_ecaps(pdev, config);
+	upu_config_keep_snooping(session);
 	/* FLR is done, not stored; MSI is not enabled here. */
 	if (pdev->msi_cap)
 		config->shadow[pdev->msi_cap + PCI_MSI_FLAGS] &= ~PCI_MSI_FLAGS_ENABLE;

@@ -21,7 +21,8 @@
  *	From offset on, the whole body is passed through and writable.
  *
  * Byte 1 (next) of every standard, and dword 0 of every extended capability is virtual and
- * read-only. Bytes between capabilities are passed through and writable.
+ * read-only. Of a hidden capability, up to the next one, bytes are read through and writes to them
+ * are dropped. Bytes between capabilities otherwise are passed through and writable.
  */
 
 /* Header */

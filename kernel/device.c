@@ -40,6 +40,7 @@ static void upu_device_release(struct device *dev)
 
 	ida_free(&upu_minors, MINOR(dev->devt));
 	pci_dev_put(udev->pdev);
+	kfree(udev->pristine);
 	kfree(udev);
 }
 
@@ -74,6 +75,11 @@ int upu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	ret = dev_set_name(&udev->dev, "%s", pci_name(pdev));
 	if (ret)
+		goto err_put;
+	pci_save_state(pdev);
+	udev->pristine = pci_store_saved_state(pdev);
+	ret = -ENOMEM;
+	if (!udev->pristine)
 		goto err_put;
 	cdev_init(&udev->cdev, &upu_fops);
 	udev->cdev.owner = THIS_MODULE;
@@ -306,6 +312,9 @@ int upu_device_open(struct upu_device *udev, struct file *file, struct upu_sessi
 	if (ret)
 		goto err_dma;
 	session->enabled = true;
+	ret = -EIO;
+	if (!pci_device_is_present(pdev))
+		goto err_disable;	/* a reset would wait for it for a minute */
 	pci_intx(pdev, 0);
 	if (udev->dirty) {
 		ret = upu_device_reset(udev, NULL);

@@ -32,7 +32,9 @@ void upu_dma_init(struct upu_session *session)
 	mutex_init(&dma->read_lock);
 	spin_lock_init(&dma->tree_lock);
 	dma->tree = RB_ROOT;
+	init_waitqueue_head(&dma->left);
 	INIT_LIST_HEAD(&dma->doomed);
+	INIT_LIST_HEAD(&dma->to_check);
 	INIT_WORK(&dma->reap, upu_reap_work);
 	INIT_WORK(&dma->check, upu_check_work);
 }
@@ -70,8 +72,18 @@ static void upu_tree_remove(struct upu_mapping *map)
 	struct upu_dma *dma = &map->session->dma;
 
 	rb_erase(&map->node, &dma->tree);
+	list_del_init(&map->check);
 	map->in_tree = false;
 	dma->count--;
+	if (map->leaving && !--dma->leaving)
+		wake_up_all(&dma->left);
+}
+
+/* From here on it is the caller's to take out. tree_lock is held. */
+static void upu_tree_leave(struct upu_mapping *map)
+{
+	map->leaving = true;
+	map->session->dma.leaving++;
 }
 
 static int upu_tree_insert(struct upu_mapping *map)
@@ -170,7 +182,7 @@ void upu_dma_revoke_all(struct upu_session *session, u32 cause)
 		while (map && (map->busy || map->leaving))
 			map = upu_tree_next(map);
 		if (map)
-			map->leaving = true;
+			upu_tree_leave(map);
 		spin_unlock(&dma->tree_lock);
 		if (!map)
 			return;
@@ -259,13 +271,19 @@ err_unpin:
 	return ret;
 }
 
-/* Without an IOMMU: one piece, where it is, and where the device can reach it. */
-static int upu_map_bare(struct upu_mapping *map, struct upu_dma_map *arg)
+/*
+ * One attempt without an IOMMU: one piece, where it is, and where the device can reach it. -EAGAIN
+ * if it is not the user's any more.
+ */
+static int upu_map_bare_once(struct upu_mapping *map, struct upu_dma_map *arg)
 {
 	struct upu_dma *dma = &map->session->dma;
+	unsigned long sequence = 0;
 	u64 address;
 	int ret;
 
+	if (map->watched)
+		sequence = mmu_interval_read_begin(&map->notifier);
 	ret = upu_mapping_pin(map);
 	if (ret)
 		return ret;
@@ -278,18 +296,31 @@ static int upu_map_bare(struct upu_mapping *map, struct upu_dma_map *arg)
 		goto err_unpin;
 	map->iova = address;
 	spin_lock(&map->lock);
-	spin_lock(&dma->tree_lock);
-	ret = upu_tree_insert(map);
-	if (!ret) {
-		map->live = true;
-		arg->iova = address;
+	if (map->watched && mmu_interval_read_retry(&map->notifier, sequence)) {
+		ret = -EAGAIN;
+	} else {
+		spin_lock(&dma->tree_lock);
+		ret = upu_tree_insert(map);
+		if (!ret) {
+			map->live = true;
+			arg->iova = address;
+		}
+		spin_unlock(&dma->tree_lock);
 	}
-	spin_unlock(&dma->tree_lock);
 	spin_unlock(&map->lock);
 	if (!ret)
 		return 0;
 err_unpin:
 	upu_mapping_unpin(map);
+	return ret;
+}
+
+static int upu_map_bare(struct upu_mapping *map, struct upu_dma_map *arg)
+{
+	int attempt, ret = -EAGAIN;
+
+	for (attempt = 0; attempt < UPU_MAP_ATTEMPTS && ret == -EAGAIN; attempt++)
+		ret = upu_map_bare_once(map, arg);
 	return ret;
 }
 
@@ -357,6 +388,7 @@ int upu_dma_map(struct upu_session *session, void __user *user)
 	map->flags = arg.flags;
 	spin_lock_init(&map->lock);
 	INIT_LIST_HEAD(&map->link);
+	INIT_LIST_HEAD(&map->check);
 
 	if (arg.flags & UPU_DMA_BUFFER) {
 		map->buffer = upu_buffer_get(arg.fd);
@@ -386,7 +418,8 @@ int upu_dma_map(struct upu_session *session, void __user *user)
 		ret = -EFAULT;
 		spin_lock(&dma->tree_lock);
 		undo = map->in_tree && !map->leaving;
-		map->leaving |= undo;
+		if (undo)
+			upu_tree_leave(map);
 		spin_unlock(&dma->tree_lock);
 		if (undo)
 			upu_mapping_take_out(map);
@@ -439,7 +472,7 @@ static void upu_mark_leaving(struct upu_dma *dma, u64 iova, u64 last, struct lis
 
 	for (map = upu_tree_first(dma, iova); map && map->iova <= last; map = upu_tree_next(map))
 		if (!map->busy && !map->leaving) {
-			map->leaving = true;
+			upu_tree_leave(map);
 			list_add_tail(&map->link, mine);
 		}
 }
@@ -497,5 +530,8 @@ int upu_dma_unmap(struct upu_session *session, void __user *user)
 		upu_mapping_take_out(map);
 		cond_resched();
 	}
+	/* What another has begun to take out is not ours to do, but to be over as well. */
+	if (all)
+		return wait_event_killable(dma->left, !READ_ONCE(dma->leaving));
 	return 0;
 }

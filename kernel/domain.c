@@ -83,6 +83,9 @@ int upu_dma_open(struct upu_session *session)
 	dma->attached = true;
 	if (device_iommu_capable(&pdev->dev, IOMMU_CAP_CACHE_COHERENCY))
 		dma->prot = IOMMU_CACHE;
+	/* Before anything is mapped. What the IOMMU cannot forbid, configuration space does. */
+	dma->may_bypass_caches = !dma->domain->ops->enforce_cache_coherency ||
+				 !dma->domain->ops->enforce_cache_coherency(dma->domain);
 	dma->page_sizes = dma->domain->pgsize_bitmap;
 	dma->aperture_last = ~0ull;
 	if (dma->domain->geometry.force_aperture) {

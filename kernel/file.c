@@ -59,12 +59,49 @@ static int upu_group_count(struct device *dev, void *data)
 	return 0;
 }
 
-static int upu_get_info(struct upu_device *udev, struct upu_session *session, void __user *user)
+/*
+ * What the device and its group are. upu_device.lock is held, and the device is there: when it
+ * goes, its group goes with it.
+ */
+static void upu_info_device(struct upu_device *udev, struct upu_info *info)
 {
 	struct pci_dev *pdev = udev->pdev;
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+
+	info->reset_kinds = upu_reset_kinds(pdev);
+	info->numa_node = dev_to_node(&pdev->dev);
+	info->group = -1;
+	info->group_devices = 0;
+	if (group) {
+		info->group = iommu_group_id(group);
+		iommu_group_for_each_dev(group, &info->group_devices, upu_group_count);
+		info->flags |= UPU_INFO_IOMMU;
+		if (device_iommu_capable(&pdev->dev, IOMMU_CAP_CACHE_COHERENCY))
+			info->flags |= UPU_INFO_COHERENT;
+		iommu_group_put(group);
+	} else {
+		info->flags |= UPU_INFO_COHERENT;
+	}
+	if (upu_irq_msi_safe(pdev))
+		info->flags |= UPU_INFO_MSI_SAFE;
+	if (pdev->is_virtfn)
+		info->flags |= UPU_INFO_VF;
+	if (pdev->broken_intx_masking)
+		info->flags |= UPU_INFO_INTX_EXCLUSIVE;
+	if (pdev->msix_cap && upu_msix_dynamic(pdev))
+		info->flags |= UPU_INFO_MSIX_DYNAMIC;
+	if (upu_dma_viable(udev))
+		info->flags |= UPU_INFO_VIABLE;
+
+	info->intx = upu_irq_count(pdev, UPU_IRQ_INTX);
+	info->msi = upu_irq_count(pdev, UPU_IRQ_MSI);
+	info->msix = upu_irq_count(pdev, UPU_IRQ_MSIX);
+}
+
+static int upu_get_info(struct upu_device *udev, struct upu_session *session, void __user *user)
+{
+	struct upu_dma *dma = session ? &session->dma : NULL;
 	struct upu_info info;
-	struct iommu_group *group;
-	struct upu_dma *dma;
 	u32 fit;
 	int ret;
 
@@ -72,72 +109,33 @@ static int upu_get_info(struct upu_device *udev, struct upu_session *session, vo
 	if (ret)
 		return ret;
 
+	mutex_lock(&udev->lock);
+	/* A user has his device until the end of his session, also while it is being removed. */
+	if (session ? session->dead : udev->gone)
+		ret = -ENODEV;
+	else
+		upu_info_device(udev, &info);
+	mutex_unlock(&udev->lock);
+	if (ret)
+		return ret;
+
 	info.api_version = UPU_API_VERSION;
-	info.reset_kinds = upu_reset_kinds(pdev);
-	info.numa_node = dev_to_node(&pdev->dev);
 	info.locked_limit = rlimit(RLIMIT_MEMLOCK);
 	if (rlimit(RLIMIT_MEMLOCK) == RLIM_INFINITY)
 		info.locked_limit = ~0ull;
 	info.locked = current->mm ? (u64)READ_ONCE(current->mm->locked_vm) << PAGE_SHIFT : 0;
 	info.dma_maximum = READ_ONCE(upu_dma_entry_limit);
-
-	group = iommu_group_get(&pdev->dev);
-	info.group = -1;
-	info.group_devices = 0;
-	if (group) {
-		info.group = iommu_group_id(group);
-		iommu_group_for_each_dev(group, &info.group_devices, upu_group_count);
-		info.flags |= UPU_INFO_IOMMU;
-		if (device_iommu_capable(&pdev->dev, IOMMU_CAP_CACHE_COHERENCY))
-			info.flags |= UPU_INFO_COHERENT;
-		iommu_group_put(group);
-	} else {
-		info.flags |= UPU_INFO_COHERENT;
-	}
-	if (upu_irq_msi_safe(pdev))
-		info.flags |= UPU_INFO_MSI_SAFE;
-	if (pdev->is_virtfn)
-		info.flags |= UPU_INFO_VF;
-	if (pdev->broken_intx_masking)
-		info.flags |= UPU_INFO_INTX_EXCLUSIVE;
-	if (pdev->msix_cap && upu_msix_dynamic(pdev))
-		info.flags |= UPU_INFO_MSIX_DYNAMIC;
-
-	info.intx = upu_irq_count(pdev, UPU_IRQ_INTX);
-	info.msi = upu_irq_count(pdev, UPU_IRQ_MSI);
-	info.msix = upu_irq_count(pdev, UPU_IRQ_MSIX);
-	info.page_sizes = 0;
-	info.aperture_start = 0;
-	info.aperture_last = 0;
-	info.pinned = 0;
-	info.dma_count = 0;
+	/* These are set before the session is anybody's, and stay until its last close. */
+	info.page_sizes = dma ? dma->page_sizes : 0;
+	info.aperture_start = dma ? dma->aperture_start : 0;
+	info.aperture_last = dma ? dma->aperture_last : 0;
+	info.pinned = dma ? atomic64_read(&dma->pinned) : 0;
+	info.dma_count = dma ? READ_ONCE(dma->count) : 0;
 	fit = info.range_capacity;
-	info.range_count = 0;
-
-	if (!session) {
-		mutex_lock(&udev->lock);
-		ret = udev->gone ? -ENODEV : 0;
-		if (!ret && upu_dma_viable(udev))
-			info.flags |= UPU_INFO_VIABLE;
-		mutex_unlock(&udev->lock);
-		if (ret)
-			return ret;
-	} else {
-		if (upu_session_dead(session))
-			return -ENODEV;
-		/* These are set before the session is anybody's, and stay until its last close. */
-		dma = &session->dma;
-		info.flags |= UPU_INFO_VIABLE;
-		info.page_sizes = dma->page_sizes;
-		info.aperture_start = dma->aperture_start;
-		info.aperture_last = dma->aperture_last;
-		info.pinned = atomic64_read(&dma->pinned);
-		info.dma_count = READ_ONCE(dma->count);
-		info.range_count = dma->reserved_count;
-		if (copy_to_user(u64_to_user_ptr(info.ranges), dma->reserved,
-				 min(fit, info.range_count) * sizeof(struct upu_range)))
-			return -EFAULT;
-	}
+	info.range_count = dma ? dma->reserved_count : 0;
+	if (dma && copy_to_user(u64_to_user_ptr(info.ranges), dma->reserved,
+				min(fit, info.range_count) * sizeof(struct upu_range)))
+		return -EFAULT;
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : 0;
 }
 

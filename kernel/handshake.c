@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Errors, suspend and removal: the user is told, asked, and waited for until a deadline.
+ * Errors and removal: the user is told, asked, and waited for until a deadline. For suspend see
+ * suspend.c.
  *
  * Whoever asks may hold the function's own lock (device_lock), but never upu_device.lock; a reply
  * needs event_lock alone.
  */
 #include <linux/delay.h>
-#include <linux/suspend.h>
 
 #include "upu.h"
 
@@ -184,7 +184,7 @@ int upu_get_event(struct upu_session *session, void __user *user)
 	struct upu_events *events = &session->events;
 	struct upu_event_entry entry, *oldest;
 	struct upu_event arg;
-	unsigned long flags;
+	unsigned long flags, left = 0;
 	int ret;
 
 	ret = upu_copy_in(&arg, user, sizeof(arg), 0);
@@ -194,9 +194,11 @@ int upu_get_event(struct upu_session *session, void __user *user)
 	mutex_lock(&events->read_lock);
 	spin_lock_irqsave(&session->event_lock, flags);
 	if (events->count) {
+		unsigned long at = jiffies;
+
 		entry = events->entry[events->head];
-		if (entry.sequence != events->asked || time_after_eq(jiffies, entry.deadline))
-			entry.deadline = 0;
+		if (entry.sequence == events->asked && time_before(at, entry.deadline))
+			left = entry.deadline - at;
 	} else {
 		ret = -EAGAIN;
 	}
@@ -208,7 +210,7 @@ int upu_get_event(struct upu_session *session, void __user *user)
 	arg.kind = entry.kind;
 	arg.state = entry.state;
 	arg.sequence = entry.sequence;
-	arg.deadline_ms = entry.deadline ? max(jiffies_to_msecs(entry.deadline - jiffies), 1u) : 0;
+	arg.deadline_ms = left ? max(jiffies_to_msecs(left), 1u) : 0;
 	arg.reserved = 0;
 	if (copy_to_user(user, &arg, sizeof(arg))) {
 		ret = -EFAULT;		/* and the event stays */
@@ -368,16 +370,12 @@ static pci_ers_result_t upu_slot_reset(struct pci_dev *pdev)
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 	session = udev->session;
-	if (session && session->pristine) {
-		pci_load_saved_state(pdev, session->pristine);
-		pci_restore_state(pdev);
-		pci_clear_master(pdev);
+	pci_load_saved_state(pdev, session ? session->pristine : udev->pristine);
+	pci_restore_state(pdev);
+	pci_clear_master(pdev);
+	if (session) {
 		session->config->d3 = false;
 		upu_config_reloaded(session);
-	} else {
-		pci_restore_state(pdev);
-	}
-	if (session) {
 		up_write(&session->bar_lock);
 		upu_intx_refresh(session);
 	}
@@ -437,72 +435,3 @@ const struct pci_error_handlers upu_error_handlers = {
 	.reset_prepare = upu_reset_prepare,
 	.reset_done = upu_reset_done,
 };
-
-/* ---- suspend: asked before tasks freeze, since a frozen user cannot answer ---- */
-
-static void upu_tell_resumed(struct upu_device *last)
-{
-	struct upu_device *udev;
-	struct upu_session *session;
-
-	list_for_each_entry(udev, &upu_devices, node) {
-		session = upu_session_of(udev);
-		if (session) {
-			upu_tell(session, UPU_EVENT_RESUMED, 0);
-			upu_session_put(session);
-		}
-		if (udev == last)
-			break;
-	}
-}
-
-static int upu_pm_event(struct notifier_block *block, unsigned long action, void *data)
-{
-	struct upu_device *udev;
-	struct upu_session *session;
-	int ret = NOTIFY_DONE;
-	u32 answer;
-
-	mutex_lock(&upu_devices_lock);
-	switch (action) {
-	case PM_SUSPEND_PREPARE:
-	case PM_HIBERNATION_PREPARE:
-		list_for_each_entry(udev, &upu_devices, node) {
-			session = upu_session_of(udev);
-			if (!session)
-				continue;
-			answer = upu_ask(session, UPU_EVENT_SUSPEND, 0,
-					 READ_ONCE(upu_reply_timeout_ms));
-			upu_session_put(session);
-			if (answer == UPU_REPLY_DISCONNECT) {
-				/* The others have been told already. */
-				upu_tell_resumed(udev);
-				ret = NOTIFY_BAD;
-				break;
-			}
-		}
-		break;
-	case PM_POST_SUSPEND:
-	case PM_POST_HIBERNATION:
-		upu_tell_resumed(NULL);
-		break;
-	default:
-		break;
-	}
-	mutex_unlock(&upu_devices_lock);
-	return ret;
-}
-
-static struct notifier_block upu_pm_notifier = {
-	.notifier_call = upu_pm_event,
-};
-
-int upu_pm_register(void)
-{
-	return register_pm_notifier(&upu_pm_notifier);
-}
-
-void upu_pm_unregister(void)
-{
-	unregister_pm_notifier(&upu_pm_notifier);
-}

@@ -35,7 +35,7 @@ module-lab-%:
 	$(KERNEL_ROOT)/../tests/Lab/setup
 	$(MAKE) -C $(KERNEL_ROOT) module KDIR=$(LAB_CACHE)/kernels/$*/headers OUT=$(KERNEL_OUT)/$* W=1
 	$(MAKE) -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/$*/selftest
-	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive KDIR=$(LAB_CACHE)/kernels/$*/headers OUT=$(KERNEL_OUT)/$*/selftest
+	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive forgetful KDIR=$(LAB_CACHE)/kernels/$*/headers OUT=$(KERNEL_OUT)/$*/selftest
 
 # Where nobody says for which kernel, for the one that runs.
 module-install: INSTALL_KDIR = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
@@ -151,7 +151,7 @@ lab-debug-%:
 	$(KERNEL_ROOT)/../tests/Lab/debug/build $*
 	$(MAKE) -C $(KERNEL_ROOT) module KDIR=$(LAB_CACHE)/kernels/6.12-$*/headers OUT=$(KERNEL_OUT)/6.12-$* W=1
 	$(MAKE) -C $(KERNEL_ROOT)/selftest OUT=$(KERNEL_OUT)/6.12-$*/selftest
-	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive KDIR=$(LAB_CACHE)/kernels/6.12-$*/headers OUT=$(KERNEL_OUT)/6.12-$*/selftest
+	$(MAKE) -C $(KERNEL_ROOT)/selftest exclusive forgetful KDIR=$(LAB_CACHE)/kernels/6.12-$*/headers OUT=$(KERNEL_OUT)/6.12-$*/selftest
 	$(MAKE) -C $(KERNEL_ROOT)/selftest faulty KDIR=$(LAB_CACHE)/kernels/6.12-$*/headers OUT=$(KERNEL_OUT)/6.12-$*/selftest
 	$(foreach machine,$(DEBUG_MACHINES),$(call debug-machine,$*,$(machine)))
 

@@ -40,6 +40,7 @@ static struct pci_driver upu_driver = {
 	.remove = upu_remove,
 	.err_handler = &upu_error_handlers,
 	.driver_managed_dma = true,
+	.driver.pm = pm_sleep_ptr(&upu_pm_ops),
 };
 
 static int __init upu_init(void)

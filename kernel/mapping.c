@@ -101,13 +101,11 @@ int upu_mapping_pin(struct upu_mapping *map)
 	if (!batch)
 		return -ENOMEM;
 	map->pinned = true;
-	map->writable = true;
 	ret = upu_pin_user(map, FOLL_WRITE, batch);
 	if (ret == -EFAULT && !(map->flags & UPU_DMA_WRITE)) {
 		upu_mapping_unpin(map);
 		map->run_count = 0;
 		map->pinned = true;
-		map->writable = false;
 		ret = upu_pin_user(map, 0, batch);
 	}
 	free_page((unsigned long)batch);

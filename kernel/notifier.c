@@ -126,12 +126,25 @@ static void upu_quiet(struct upu_session *session)
 	pci_clear_master(session->udev->pdev);
 }
 
+/* To the end of the queue, if it is not in there. tree_lock is held; any context. */
+static void upu_ask_for_check(struct upu_mapping *map)
+{
+	struct upu_session *session = map->session;
+
+	if (!map->in_tree || map->busy || map->leaving || map->told)
+		return;
+	if (list_empty(&map->check))
+		list_add_tail(&map->check, &session->dma.to_check);
+	kref_get(&session->ref);
+	if (!queue_work(upu_wq, &session->dma.check))
+		upu_session_put(session);	/* never the last one */
+}
+
 static bool upu_invalidate(struct mmu_interval_notifier *notifier,
 			   const struct mmu_notifier_range *range, unsigned long sequence)
 {
 	struct upu_mapping *map = container_of(notifier, struct upu_mapping, notifier);
 	struct upu_session *session = map->session;
-	struct upu_dma *dma = &session->dma;
 
 	switch (range->event) {
 	case MMU_NOTIFY_PROTECTION_VMA:
@@ -163,14 +176,9 @@ static bool upu_invalidate(struct mmu_interval_notifier *notifier,
 		break;
 	default:
 		/* A DMA_MAP under way sees the sequence itself. */
-		spin_lock(&dma->tree_lock);
-		if (map->in_tree && !map->busy && !map->leaving && !map->told) {
-			map->check = true;
-			kref_get(&session->ref);
-			if (!queue_work(upu_wq, &dma->check))
-				upu_session_put(session);	/* never the last one */
-		}
-		spin_unlock(&dma->tree_lock);
+		spin_lock(&session->dma.tree_lock);
+		upu_ask_for_check(map);
+		spin_unlock(&session->dma.tree_lock);
 		break;
 	}
 	return true;
@@ -265,49 +273,39 @@ static bool upu_check(struct upu_mapping *map)
 
 static struct upu_mapping *upu_next_to_check(struct upu_dma *dma)
 {
-	struct rb_node *node;
+	struct upu_mapping *map;
 
-	for (node = rb_first(&dma->tree); node; node = rb_next(node)) {
-		struct upu_mapping *map = rb_entry(node, struct upu_mapping, node);
-
-		if (map->check && !map->leaving) {
-			map->check = false;
-			kref_get(&map->ref);
-			return map;
-		}
+	map = list_first_entry_or_null(&dma->to_check, struct upu_mapping, check);
+	if (map) {
+		list_del_init(&map->check);
+		kref_get(&map->ref);
 	}
-	return NULL;
+	return map;
 }
 
+/* One round: a mapping that changes again and again is looked at again after all the others. */
 void upu_check_work(struct work_struct *work)
 {
 	struct upu_dma *dma = container_of(work, struct upu_dma, check);
 	struct upu_session *session = container_of(dma, struct upu_session, dma);
 	struct upu_mapping *map;
+	bool again;
 
-	for (;;) {
+	do {
 		spin_lock(&dma->tree_lock);
 		map = upu_next_to_check(dma);
 		spin_unlock(&dma->tree_lock);
 		if (!map)
 			break;
-		if (!upu_check(map)) {
-			/*
-			 * Changed again meanwhile: to the end of the queue, as often as
-			 * it takes.
-			 */
+		again = !upu_check(map);
+		if (again) {
 			spin_lock(&dma->tree_lock);
-			map->check = true;
-			kref_get(&session->ref);
-			if (!queue_work(upu_wq, &dma->check))
-				upu_session_put(session);
+			upu_ask_for_check(map);
 			spin_unlock(&dma->tree_lock);
-			upu_mapping_put(map);
-			break;
 		}
 		upu_mapping_put(map);
 		cond_resched();
-	}
+	} while (!again);
 	upu_session_put(session);
 }
 

@@ -16,10 +16,8 @@ static void upu_silence(struct upu_session *session)
 	struct pci_dev *pdev = udev->pdev;
 	u16 command;
 
-	if (!pci_device_is_present(pdev)) {
-		udev->dirty = false;
-		return;
-	}
+	if (!pci_device_is_present(pdev))
+		return;			/* if it comes back, it is reset before anybody gets it */
 	pci_set_power_state(pdev, PCI_D0);
 	pci_clear_master(pdev);
 	/* The MSI-X table of what is still armed is written back by the reset. */

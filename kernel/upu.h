@@ -100,6 +100,7 @@ struct upu_device {
 	struct mutex vpd_lock;		/* one access at a time */
 	struct upu_failures vpd;	/* under @vpd_lock */
 	unsigned long error_until;	/* jiffies; an error is being handled, 0 if none is */
+	struct pci_saved_state *pristine;	/* as it was bound */
 	struct upu_session *reset_session;	/* its bar_lock is held through a foreign reset */
 	u16 reset_command;		/* what upu_memory_force_on() found before that reset */
 	struct list_head node;		/* in the list of all devices */
@@ -131,7 +132,7 @@ ssize_t upu_bar_rw(struct upu_session *session, unsigned int index, char __user 
 		   size_t count, u64 offset, bool write);
 int upu_bar_mmap(struct upu_session *session, struct vm_area_struct *vma);
 
-/* ---- config.c, config_layout.c, config_effects.c ---- */
+/* ---- config.c, config_layout.c, config_hidden.c, config_effects.c ---- */
 
 #define UPU_CAP_COUNT	64
 #define UPU_CAP_GAP	0xff		/* in upu_config.owner: between capabilities */
@@ -156,6 +157,7 @@ struct upu_config {
 	bool d3;
 	bool restore_in_d0;			/* the device forgets its state in D3hot */
 	u16 command_in_d0;			/* COMMAND as it was before D3hot */
+	u16 command_at_suspend;
 	bool intx_disabled;			/* COMMAND bit 10 as the user wrote it */
 };
 
@@ -165,6 +167,7 @@ ssize_t upu_config_rw(struct upu_session *session, char __user *user, size_t cou
 bool upu_config_memory_on(struct upu_session *session);
 void upu_config_reloaded(struct upu_session *session);
 void upu_config_wake(struct upu_session *session);
+void upu_config_resumed(struct upu_session *session);
 
 /* ---- irq.c, intx.c, affinity.c, counter.c ---- */
 
@@ -247,7 +250,6 @@ struct upu_mapping {
 	bool watched;			/* @notifier is inserted */
 	bool accounted;
 	bool pinned;			/* by us; else the pages are @buffer's */
-	bool writable;			/* pinned for writing by the CPU side */
 	struct file *buffer;
 
 	spinlock_t lock;
@@ -256,7 +258,7 @@ struct upu_mapping {
 	bool in_tree;			/* these under tree_lock */
 	bool busy;			/* DMA_MAP has not finished */
 	bool leaving;			/* DMA_UNMAP or the end of the session has it */
-	bool check;			/* a CLEAR was seen, the worker is to look */
+	struct list_head check;		/* in upu_dma.to_check: a CLEAR was seen */
 	bool told;			/* its record has been queued */
 
 	struct upu_run *runs;
@@ -274,6 +276,7 @@ struct upu_dma {
 	bool attached;
 	bool claimed;
 	int prot;			/* IOMMU_CACHE or 0 */
+	bool may_bypass_caches;		/* by DMA without snoop, which is kept off then */
 	u64 page_sizes;
 	u64 aperture_start;
 	u64 aperture_last;
@@ -287,8 +290,11 @@ struct upu_dma {
 	spinlock_t tree_lock;
 	struct rb_root tree;
 	u32 count;
+	u32 leaving;			/* how many of them are on their way out */
+	wait_queue_head_t left;		/* woken when none is, for DMA_UNMAP of all */
 	bool closed;
 	struct list_head doomed;	/* cut, still to be unpinned */
+	struct list_head to_check;	/* for the worker to look at, in turn */
 	struct upu_invalidation record[UPU_RECORDS];
 	unsigned int record_head;
 	unsigned int record_count;
@@ -377,6 +383,10 @@ int upu_get_event(struct upu_session *session, void __user *user);
 int upu_reply(struct upu_session *session, void __user *user);
 void upu_tell(struct upu_session *session, u32 kind, u32 state);
 u32 upu_ask(struct upu_session *session, u32 kind, u32 state, unsigned int timeout_ms);
+
+/* ---- suspend.c ---- */
+
+extern const struct dev_pm_ops upu_pm_ops;
 int upu_pm_register(void);
 void upu_pm_unregister(void);
 

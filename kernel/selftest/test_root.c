@@ -432,6 +432,35 @@ ROOT_TEST(an_error_that_freezes_the_link_does_not_wait_forever)
 	EQUAL(kinds, 134);
 }
 
+static int recoveries(void)
+{
+	FILE *log = popen("dmesg | grep -c 'device recovery successful'", "r");
+	int count = -1;
+
+	CHECK(log && fscanf(log, "%d", &count) == 1);
+	pclose(log);
+	return count;
+}
+
+/*
+ * Nobody has it open; what it was bound with comes back: it can report another error, and the next user finds it
+ * working.
+ */
+ROOT_TEST(an_error_that_freezes_the_link_of_no_user_spares_the_next)
+{
+	int fd, i, round, before = recoveries();
+
+	close(device_open("RNG"));
+	for (round = 1; round <= 2; round++) {
+		device_reports("DLP");
+		for (i = 0; i < 200 && recoveries() < before + round; i++)
+			sleep_ms(50);
+		EQUAL(recoveries(), before + round);
+	}
+	fd = device_open("RNG");
+	CHECK(window_read(fd, 4, 4, 4) != ~0u);
+}
+
 /* ---- suspend, as far as freezing: pm_test stops before devices are touched ---- */
 
 static int try_suspend(void)

@@ -135,7 +135,8 @@ struct upu_range {
  * @group: number of the IOMMU group, or -1
  * @group_devices: functions in that group, this one included
  * @numa_node: node of the device, or -1
- * @page_sizes: bitmap of the IOMMU's page sizes in bytes; the lowest is the granule of DMA_MAP
+ * @page_sizes: bitmap of the IOMMU's page sizes in bytes; the granule of DMA_MAP is the lowest, or
+ *	the page size of the system where that is larger
  * @aperture_start: first mappable bus address
  * @aperture_last: last mappable bus address
  * @locked_limit: RLIMIT_MEMLOCK of the caller in bytes, ~0 if unlimited
@@ -548,7 +549,7 @@ struct upu_event {
  * A reply that comes too late is ENOENT, and the kernel has done what it does without one: ERROR of
  * state NORMAL goes on to MMIO_ENABLED, of state FROZEN asks for a reset, DEAD disconnects; every
  * other step counts as recovered; suspend goes ahead; a removal takes the device away.
- * A link that is FROZEN is reset whatever the answer; RECOVERED and CAN_RECOVER then mean NEED_RESET.
+ * A link that is FROZEN is reset whatever the answer; RECOVERED and CAN_RECOVER mean NEED_RESET.
  * Without an eventfd for the event nobody is waited for.
  *
  * Errors: EFAULT, EINVAL (also an answer that the event does not have), ENODEV, ENOENT.

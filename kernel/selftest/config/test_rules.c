@@ -156,6 +156,10 @@ static int expected(int at, u8 *virt, u8 *write)
 
 	*virt = 0;
 	*write = 0xff;			/* between capabilities */
+	if ((at >= HIDDEN && at < VPD) || (at >= PASID && at < BUDGET)) {
+		*write = 0;
+		return 0;
+	}
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		int in = at - parts[i].at;
 
@@ -294,6 +298,53 @@ TEST(a_hidden_capability_is_unlinked)
 	CHECK(real(PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
 }
 
+/* Up to the next one, wherever that is in the list; what it has is read, and not written. */
+TEST(a_hidden_capability_cannot_be_written)
+{
+	int at;
+
+	lay_out();
+	cap(PM, 0x14, AF);			/* enhanced allocation: it moves what BARs are for */
+	cap(AF, PCI_CAP_ID_AF, 0);
+	ecap(AER, PCI_EXT_CAP_ID_ERR, SERIAL);
+	ecap(SERIAL, 0x1e, 0);			/* L1 substates, to the end */
+	put(PM + 4, 0x12345678, 4);
+	open_fake();
+	EQUAL(get(PM + 4, 4), 0x12345678);
+	for (at = PM; at < 4096; at++) {
+		u8 before = real(at, 1);
+
+		if (at >= AF && at < SERIAL)
+			continue;
+		set(at, 1, ~before);
+		EQUAL(real(at, 1), before);
+	}
+	set(AF + 8, 4, ~0u);			/* between: a visible one's end, and the end of the list */
+	EQUAL(real(AF + 8, 4), ~0u);
+	set(PASID, 4, ~0u);
+	EQUAL(real(PASID, 4), ~0u);
+}
+
+/* So many that the table is full: the rest are hidden. */
+TEST(more_capabilities_than_there_is_room_for_cannot_be_written)
+{
+	int at;
+
+	lay_out();
+	for (at = 0x100; at < 0x500; at += 8)
+		ecap(at, PCI_EXT_CAP_ID_ARI, at + 8 < 0x500 ? at + 8 : 0);
+	open_fake();
+	EQUAL(fake.config.cap_count, UPU_CAP_COUNT);
+	for (at = 0x100; at < 0x500; at++) {
+		u8 before = real(at, 1);
+
+		set(at, 1, ~before);
+		EQUAL(real(at, 1), before);
+	}
+	set(0x500, 4, ~0u);
+	EQUAL(real(0x500, 4), ~0u);
+}
+
 TEST(a_broken_list_ends)
 {
 	lay_out();
@@ -361,6 +412,17 @@ TEST(what_d3_forgets_is_saved_with_memory_on)
 	set(PM + PCI_PM_CTRL, 2, PCI_D0);
 	EQUAL(fake.pdev.space[PCI_COMMAND], 0);		/* as the user had it */
 	CHECK(!upu_config_memory_on(&fake.session));
+}
+
+/* The kernel wakes it behind our back, and the user writes what is so already. */
+TEST(what_the_kernel_has_woken_wakes_for_the_user)
+{
+	open_full();
+	set(PM + PCI_PM_CTRL, 2, PCI_D3hot);
+	pci_set_power_state(&fake.pdev, PCI_D0);
+	set(PM + PCI_PM_CTRL, 2, PCI_D0);
+	CHECK(!fake.config.d3);
+	EQUAL(fake.pdev.space[PCI_COMMAND], PCI_COMMAND_MEMORY);
 }
 
 /* The owner of the memory ends while the device sleeps. */
@@ -497,6 +559,27 @@ TEST(device_control_resets_only_who_can)
 	set(PCIE + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	EQUAL(fake.pdev.resets, 0);
 	EQUAL(get(PCIE + PCI_EXP_DEVCTL, 2) & PCI_EXP_DEVCTL_BCR_FLR, 0);
+}
+
+/* Where the IOMMU lets DMA go by the caches, nobody can turn that on; a reset that turns it on is undone. */
+TEST(dma_snoops_where_the_iommu_does_not_make_it)
+{
+	int bypass, at = PCIE + PCI_EXP_DEVCTL;
+
+	for (bypass = 0; bypass < 2; bypass++) {
+		lay_out();
+		put(at, PCI_EXP_DEVCTL_NOSNOOP_EN, 2);
+		fake_take(&fake, space, sizeof(space));
+		fake.session.dma.may_bypass_caches = bypass;
+		fake_open(&fake);
+		EQUAL(real(at, 2) & PCI_EXP_DEVCTL_NOSNOOP_EN, bypass ? 0 : PCI_EXP_DEVCTL_NOSNOOP_EN);
+		set(at, 2, PCI_EXP_DEVCTL_NOSNOOP_EN | PCI_EXP_DEVCTL_RELAX_EN);
+		EQUAL(real(at, 2), PCI_EXP_DEVCTL_RELAX_EN | (bypass ? 0 : PCI_EXP_DEVCTL_NOSNOOP_EN));
+		EQUAL(get(at, 2), real(at, 2));
+		fake.pdev.space[at + 1] |= PCI_EXP_DEVCTL_NOSNOOP_EN >> 8;
+		upu_config_reloaded(&fake.session);
+		EQUAL(real(at, 2) & PCI_EXP_DEVCTL_NOSNOOP_EN, bypass ? 0 : PCI_EXP_DEVCTL_NOSNOOP_EN);
+	}
 }
 
 TEST(read_requests_have_a_floor)

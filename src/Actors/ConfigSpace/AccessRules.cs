@@ -64,7 +64,8 @@ internal sealed record AccessRule(
 /// <summary>
 /// What a user may see and change of configuration space: one table, for the simulated device and the vfio-user server.
 /// The kernel module has the same one in C. Bytes that no row names: in the header and in capabilities they are read
-/// through and writes are dropped (rule 11); in the gaps between capabilities both pass through (rule 25).
+/// through and writes are dropped (rule 11), and so it is with a hidden capability, up to the next one (rules 13 and 24); in the
+/// gaps between capabilities both pass through (rule 25).
 /// </summary>
 internal static class AccessRules
 {

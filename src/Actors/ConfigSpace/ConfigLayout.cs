@@ -30,6 +30,7 @@ internal sealed class ConfigLayout
         Capabilities = ConfigSpace.Capabilities.Parse(space);
         (_virtual, _writable, _rule, _start) = (new byte[Size], new byte[Size], new byte[Size], new short[Size]);
         Array.Fill(_writable, (byte)0xff, 0x40, Size - 0x40); // gaps pass through
+        Hide();
         Lay(space, ConfigScope.Header, 0, 0, 0x40);
         foreach (var capability in Capabilities.Where(c => !c.Hidden))
             Lay(space, capability.Scope, capability.Id, capability.Offset, capability.Length);
@@ -61,6 +62,18 @@ internal sealed class ConfigLayout
 
     /// <summary>A fresh shadow.</summary>
     public byte[] NewShadow() => (byte[])_shadow.Clone();
+
+    // What is hidden is the kernel's. Most of it does not say how long it is: it is taken to end where the next one starts.
+    private void Hide()
+    {
+        foreach (var hidden in Capabilities.Where(c => c.Hidden))
+        {
+            int end = hidden.Scope == ConfigScope.Standard ? 0x100 : Size;
+            foreach (var other in Capabilities.Where(c => c.Offset > hidden.Offset))
+                end = Math.Min(end, other.Offset);
+            _writable.AsSpan(hidden.Offset, end - hidden.Offset).Clear();
+        }
+    }
 
     private void Lay(ReadOnlySpan<byte> space, ConfigScope scope, int id, int offset, int length)
     {

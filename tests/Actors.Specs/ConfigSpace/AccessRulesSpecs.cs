@@ -101,7 +101,12 @@ public sealed class AccessRulesSpecs
             ? new Capability(ConfigScope.Header, 0, 0, 0x40, 0)
             : device.Layout.Capabilities.FirstOrDefault(c => !c.Hidden && offset >= c.Offset && offset < c.Offset + c.Length);
         if (owner.Length == 0)
-            return (0, 0xff, RuleEffect.None);
+        {
+            // A hidden one, if that is what starts last before it in its part of the space; else a gap.
+            var before = device.Layout.Capabilities.Where(c => c.Offset <= offset && c.Offset < 0x100 == offset < 0x100).OrderBy(c => c.Offset).LastOrDefault();
+            return (0, before is { Offset: > 0, Hidden: true } ? (byte)0 : (byte)0xff, RuleEffect.None);
+        }
+
         int at = offset - owner.Offset;
         var rule = AccessRules.Table.LastOrDefault(r => r.Scope == owner.Scope && (r.Capability == owner.Id || r.Capability < 0)
             && at >= r.Offset && (r.Width == 0 || at < r.Offset + r.Width)
