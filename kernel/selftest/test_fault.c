@@ -6,8 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <setjmp.h>
-#include <signal.h>
 
 #include "device.h"
 
@@ -488,31 +486,49 @@ static int do_read_bar(void)
 	return pread(world.fd, &value, 4, UPU_WINDOW_OFFSET(0)) == 4 ? 0 : -1;
 }
 
+/* What is written to 4 does nothing but come back turned over. */
+static int do_write_bar(void)
+{
+	uint32_t value = 5;
+
+	return pwrite(world.fd, &value, 4, UPU_WINDOW_OFFSET(0) + 4) == 4 ? 0 : -1;
+}
+
+static int do_read_rom(void)
+{
+	char image[512];
+
+	return pread(world.fd, image, 512, UPU_WINDOW_OFFSET(UPU_WINDOW_ROM)) == 512 ? 0 : -1;
+}
+
+static int do_spare_bars(void)
+{
+	struct upu_set_eventfd set = { .argsz = sizeof(set), .flags = UPU_REQ_SPARE_BARS, .fd = world.fds[0] };
+
+	return ioctl(world.fd, UPU_SET_REQ_EVENTFD, &set);
+}
+
+/* It is allocated once for each user. */
+static void undo_spare_bars(void)
+{
+	close(world.fd);
+	EQUAL(device_open("EDU"), world.fd);
+}
+
 static int do_reset(void)
 {
 	return plain(world.fd, UPU_RESET);
-}
-
-static sigjmp_buf bus_error;
-
-static void on_bus_error(int number)
-{
-	(void)number;
-	siglongjmp(bus_error, 1);
 }
 
 /* A page table that cannot be had: the kernel asks again, or the program is told by a signal. */
 static int do_touch(void)
 {
 	volatile uint32_t *bar = bar_map(world.fd, 0, 0, PAGE);
-	int failed = 0;
+	int failed;
 
 	if (bar == MAP_FAILED)
 		return -1;
-	if (sigsetjmp(bus_error, 1))
-		failed = 1;
-	else
-		(void)*bar;
+	failed = is_bus_error(bar);
 	munmap((void *)bar, PAGE);
 	errno = ENOMEM;
 	return failed ? -1 : 0;
@@ -521,23 +537,112 @@ static int do_touch(void)
 TEST(faults_of_windows_and_the_rest)
 {
 	world_of_irqs("EDU");
-	signal(SIGBUS, on_bus_error);
 	faults("GET_INFO", world.fd, UPU_IRQ_MSI, do_info, NULL);
 	faults("GET_BAR", world.fd, UPU_IRQ_MSI, do_bar, NULL);
 	faults("pread of configuration", world.fd, UPU_IRQ_MSI, do_read_config, NULL);
 	faults("pwrite of configuration", world.fd, UPU_IRQ_MSI, do_write_config, NULL);
 	faults("pread of a BAR", world.fd, UPU_IRQ_MSI, do_read_bar, NULL);
+	faults("pwrite of a BAR", world.fd, UPU_IRQ_MSI, do_write_bar, NULL);
 	if (do_touch())
 		FAIL("a BAR cannot be mapped");
 	fault_at(1);
 	do_touch();
 	fault_was();
 	faults("SET_ERR_EVENTFD", world.fd, UPU_IRQ_MSI, do_eventfd, NULL);
+	faults("REQ_SPARE_BARS", world.fd, UPU_IRQ_MSI, do_spare_bars, undo_spare_bars);
 	faults("REPLY", world.fd, UPU_IRQ_MSI, do_reply, NULL);
 	faults("GET_EVENT", world.fd, UPU_IRQ_MSI, do_get_event, NULL);
 	faults("the counter", world.fd, UPU_IRQ_MSI, do_counter, undo_intx);
 	if (device_info(world.fd).reset_kinds)
 		faults("RESET", world.fd, UPU_IRQ_MSI, do_reset, NULL);
+}
+
+TEST(faults_while_reading_a_rom)
+{
+	world_of_irqs("XHCI");
+	faults("pread of the ROM", world.fd, UPU_IRQ_MSI, do_read_rom, NULL);
+}
+
+static int do_take_event(void)
+{
+	struct upu_event event = { .argsz = sizeof(event) };
+	int ret = ioctl(world.fd, UPU_GET_EVENT, &event);
+
+	if (!ret)
+		EQUAL(event.kind, UPU_EVENT_RESET);
+	return ret;
+}
+
+static void undo_take_event(void)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", device_address("EDU"));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	EQUAL(write(fd, "1", 1), 1);
+	close(fd);
+}
+
+/* An event that could not be handed over waits for the next call: else that one would be refused without a fault. */
+ROOT_TEST(faults_while_an_event_waits)
+{
+	world_of_irqs("EDU");
+	OK(set_eventfd(world.fd, UPU_SET_ERR_EVENTFD, world.fds[0]));
+	undo_take_event();
+	faults("GET_EVENT of one that waits", world.fd, UPU_IRQ_MSI, do_take_event, undo_take_event);
+}
+
+static uint64_t bare_iova;
+
+static int do_map_bare(void)
+{
+	struct upu_dma_map map = { .argsz = sizeof(map), .flags = UPU_DMA_READ | UPU_DMA_WRITE,
+				   .vaddr = (uintptr_t)world.memory, .size = PAGE };
+	int ret = ioctl(world.fd, UPU_DMA_MAP, &map);
+
+	bare_iova = map.iova;
+	return ret;
+}
+
+static int do_map_bare_buffer(void)
+{
+	struct upu_dma_map map = { .argsz = sizeof(map), .flags = UPU_DMA_READ | UPU_DMA_WRITE | UPU_DMA_BUFFER,
+				   .fd = world.buffer, .size = PAGE };
+	int ret = ioctl(world.fd, UPU_DMA_MAP, &map);
+
+	bare_iova = map.iova;
+	return ret;
+}
+
+static void undo_map_bare(void)
+{
+	EQUAL(dma_unmap(world.fd, bare_iova, PAGE), PAGE);
+}
+
+static int do_unmap_bare(void)
+{
+	return dma_unmap(world.fd, bare_iova, PAGE) < 0 ? -1 : 0;
+}
+
+static void undo_unmap_bare(void)
+{
+	OK(do_map_bare());
+}
+
+ROOT_TEST(faults_while_mapping_without_an_iommu)
+{
+	world_of_irqs("EDU");
+	CHECK(!(device_info(world.fd).flags & UPU_INFO_IOMMU));
+	world.buffer = dma_alloc(world.fd, PAGE, 0);
+	CHECK(world.buffer >= 0);
+	world.memory = memory(PAGE);
+	OK(do_map_bare());			/* there is an owner from now on */
+	undo_map_bare();
+	faults("DMA_MAP", world.fd, UPU_IRQ_MSI, do_map_bare, undo_map_bare);
+	faults("DMA_MAP of a buffer", world.fd, UPU_IRQ_MSI, do_map_bare_buffer, undo_map_bare);
+	OK(do_map_bare());
+	faults("DMA_UNMAP", world.fd, UPU_IRQ_MSI, do_unmap_bare, undo_unmap_bare);
 }
 
 static int do_revoke(void)
