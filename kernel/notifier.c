@@ -126,18 +126,22 @@ static void upu_quiet(struct upu_session *session)
 	pci_clear_master(session->udev->pdev);
 }
 
-/* To the end of the queue, if it is not in there. tree_lock is held; any context. */
-static void upu_ask_for_check(struct upu_mapping *map)
+/* tree_lock is held; any context. */
+static void upu_start_checks(struct upu_session *session)
 {
-	struct upu_session *session = map->session;
-
-	if (!map->in_tree || map->busy || map->leaving || map->told)
-		return;
-	if (list_empty(&map->check))
-		list_add_tail(&map->check, &session->dma.to_check);
 	kref_get(&session->ref);
 	if (!queue_work(upu_wq, &session->dma.check))
 		upu_session_put(session);	/* never the last one */
+}
+
+/* To the end of the queue, if it is not in there. tree_lock is held; any context. */
+static void upu_ask_for_check(struct upu_mapping *map)
+{
+	if (!map->in_tree || map->busy || map->leaving || map->told)
+		return;
+	if (list_empty(&map->check))
+		list_add_tail(&map->check, &map->session->dma.to_check);
+	upu_start_checks(map->session);
 }
 
 static bool upu_invalidate(struct mmu_interval_notifier *notifier,
@@ -301,6 +305,9 @@ void upu_check_work(struct work_struct *work)
 		if (again) {
 			spin_lock(&dma->tree_lock);
 			upu_ask_for_check(map);
+			/* It may be gone, and the others still wait. */
+			if (!list_empty(&dma->to_check))
+				upu_start_checks(session);
 			spin_unlock(&dma->tree_lock);
 		}
 		upu_mapping_put(map);
