@@ -40,6 +40,7 @@ internal sealed partial class PciSysfs(string root)
     public string PathOf(string address) => Path.Combine(DevicesPath, address);
 
     /// <summary>Every function, in the order of addresses.</summary>
+    /// <exception cref="IOException">sysfs cannot be read just now, which does not mean that there is none.</exception>
     public IEnumerable<PciFunction> All() => Directory.Exists(DevicesPath)
         ? Directory.EnumerateFileSystemEntries(DevicesPath).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()
         : [];
@@ -71,13 +72,18 @@ internal sealed partial class PciSysfs(string root)
         }
     }
 
-    /// <summary>All functions of an IOMMU group.</summary>
+    /// <summary>All functions of an IOMMU group; none when it has just gone.</summary>
     public IReadOnlyList<PciFunction> OfGroup(string group)
     {
-        string path = Path.Combine(root, "kernel/iommu_groups", group, "devices");
-        return Directory.Exists(path)
-            ? [.. Directory.EnumerateFileSystemEntries(path).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()]
-            : [];
+        try
+        {
+            var names = Directory.EnumerateFileSystemEntries(Path.Combine(root, "kernel/iommu_groups", group, "devices")).Select(Path.GetFileName).OfType<string>();
+            return [.. names.Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()];
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
     private static uint? Number(string path, string name)
@@ -105,6 +111,6 @@ internal sealed partial class PciSysfs(string root)
         }
     }
 
-    [GeneratedRegex("^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex("^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]\\z", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex AddressForm();
 }

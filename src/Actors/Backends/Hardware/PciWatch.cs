@@ -8,6 +8,8 @@ namespace Riser.Actors.Backends.Hardware;
 /// </summary>
 internal sealed class PciWatch : IDisposable
 {
+    private const int SoonAgain = 100; // milliseconds
+
     private readonly PciSysfs _sysfs;
     private readonly Func<PciFunction, bool> _belongs;
     private readonly Func<PciFunction, DeviceDescription> _describe;
@@ -15,7 +17,7 @@ internal sealed class PciWatch : IDisposable
     private readonly UeventSocket? _uevents;
     private readonly int _timeout; // milliseconds
     private readonly EventFdHandle _wake = EventFdHandle.Create();
-    private readonly Dictionary<string, DeviceDescription> _known;
+    private readonly Dictionary<string, DeviceDescription> _known; // each is described once, when it comes: the broker is asked about those that cannot be opened
     private readonly Thread _thread; // owns both descriptors once it runs
     private int _disposed;
 
@@ -24,7 +26,7 @@ internal sealed class PciWatch : IDisposable
         (_sysfs, _belongs, _describe, _changed) = (sysfs, belongs, describe, changed);
         _uevents = uevents ? TrySubscribe() : null; // before the first look, so that nothing slips between
         _timeout = (int)pollInterval.TotalMilliseconds;
-        _known = Look();
+        _known = Look().ToDictionary(f => f.Address, _describe, StringComparer.Ordinal);
         _thread = new(Run) { IsBackground = true, Name = "riser-pci-watch" };
         _thread.Start();
     }
@@ -44,9 +46,10 @@ internal sealed class PciWatch : IDisposable
         using var wake = _wake;
         using var uevents = _uevents;
         PollFd[] ready = [new() { fd = _wake.Number, events = LibC.POLLIN }, new() { fd = _uevents?.Number ?? -1, events = LibC.POLLIN }];
+        int timeout = _timeout;
         while (true)
         {
-            int count = LibC.poll(ready, 2, _timeout);
+            int count = LibC.poll(ready, 2, timeout);
             if (count < 0 && LibC.LastErrno != Errno.EINTR)
                 throw new NativeException("poll", LibC.LastErrno);
             if (count < 0)
@@ -54,7 +57,7 @@ internal sealed class PciWatch : IDisposable
             if (_wake.Read() > 0)
                 return;
             if (count == 0 || Drain())
-                Compare(Look());
+                timeout = TryCompare() ? _timeout : Math.Min(_timeout, SoonAgain);
         }
     }
 
@@ -75,20 +78,35 @@ internal sealed class PciWatch : IDisposable
         return look;
     }
 
-    private Dictionary<string, DeviceDescription> Look() => _sysfs.All().Where(_belongs).ToDictionary(f => f.Address, _describe, StringComparer.Ordinal);
+    private PciFunction[] Look() => [.. _sysfs.All().Where(_belongs)];
 
-    private void Compare(Dictionary<string, DeviceDescription> now)
+    // False: a function went while it was being looked at, and what there is has to be looked at again.
+    private bool TryCompare()
     {
-        foreach (string address in _known.Keys.Except(now.Keys).ToArray())
+        try
+        {
+            Compare(Look());
+            return true;
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private void Compare(PciFunction[] now)
+    {
+        foreach (string address in _known.Keys.Except(now.Select(f => f.Address)).ToArray())
         {
             _known.Remove(address, out var gone);
             _changed(new DeviceChange.Removed(gone!.Id));
         }
 
-        foreach (var (address, device) in now)
+        foreach (var function in now.Where(f => !_known.ContainsKey(f.Address)))
         {
-            if (_known.TryAdd(address, device))
-                _changed(new DeviceChange.Added(device));
+            var device = _describe(function);
+            _known.Add(function.Address, device);
+            _changed(new DeviceChange.Added(device));
         }
     }
 

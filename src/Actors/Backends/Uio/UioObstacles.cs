@@ -32,10 +32,16 @@ internal sealed class UioObstacles(PciSysfs sysfs, UioSettings settings)
     /// <summary>The node of Linux's UIO; null when the driver has not made one.</summary>
     public string? PlainNode(string address)
     {
-        string folder = Path.Combine(sysfs.PathOf(address), "uio");
-        return Directory.Exists(folder) && Directory.EnumerateDirectories(folder).Select(Path.GetFileName).FirstOrDefault() is { } name
-            ? Path.Combine(settings.PlainNodes, name)
-            : null;
+        try
+        {
+            return Directory.EnumerateDirectories(Path.Combine(sysfs.PathOf(address), "uio")).Select(Path.GetFileName).FirstOrDefault() is { } name
+                ? Path.Combine(settings.PlainNodes, name)
+                : null;
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Why a function that uio_pci_generic has cannot be opened.</summary>
@@ -45,13 +51,25 @@ internal sealed class UioObstacles(PciSysfs sysfs, UioSettings settings)
             return new(Errno.ENODEV, $"uio_pci_generic has {address} and shows no UIO device of it", "Bind it again; the kernel's log may say why.");
         string folder = sysfs.PathOf(address);
         string resource = Path.Combine(folder, "resource");
-        var bars = PciObstacles.Exists(resource) ? PlainWindows.Resources(File.ReadAllLines(resource)) : [];
+        var bars = PlainWindows.Resources(Lines(resource));
         string[] files = [node, Path.Combine(folder, "config"), .. bars.Select(b => $"{resource}{b.Index}")];
         string[] closed = [.. files.Where(f => PciObstacles.Exists(f) && !PciObstacles.CanUse(f))];
         return closed.Length == 0 ? null : new(
             Errno.EACCES,
             $"No permission to open {string.Join(", ", closed)}",
             $"Give them to this user: chown $USER {string.Join(' ', closed)}; or bind the device to {Module}, where one node is all it takes.");
+    }
+
+    private static string[] Lines(string file)
+    {
+        try
+        {
+            return File.ReadAllLines(file);
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return []; // the function has just gone
+        }
     }
 
     /// <summary>Why opening the node failed.</summary>

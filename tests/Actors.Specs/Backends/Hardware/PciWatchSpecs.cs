@@ -28,6 +28,44 @@ public sealed class PciWatchSpecs : IDisposable
     }
 
     [Fact]
+    public async Task Watch_looks_again_when_a_function_goes_while_it_is_described()
+    {
+        int described = 0;
+        using var watch = Watch(f => Interlocked.Increment(ref described) == 1 ? throw new DirectoryNotFoundException($"{f.Address} has gone") : Description(f));
+
+        _sysfs.Add("0000:02:00.0", group: "8");
+        Assert.Equal("vfio:0000:02:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
+        _sysfs.Add("0000:03:00.0", group: "9");
+        Assert.Equal("vfio:0000:03:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
+    }
+
+    [Fact]
+    public async Task Watch_describes_what_comes_once()
+    {
+        _sysfs.Add("0000:01:00.0");
+        var described = new List<string>(); // by one thread at a time
+        using var watch = Watch(f =>
+        {
+            described.Add(f.Address);
+            return Description(f);
+        });
+
+        _sysfs.Add("0000:02:00.0", group: "8");
+        await Next();
+        _sysfs.Add("0000:03:00.0", group: "9");
+        await Next();
+
+        Assert.Equal(["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"], described);
+    }
+
+    [Theory]
+    [InlineData("0000:01:00.0", true)]
+    [InlineData("10000:01:00.0", true)]
+    [InlineData("0000:01:00.0\n", false)]
+    [InlineData("../0000:01:00.0", false)]
+    public void Address_is_all_of_the_text(string text, bool isAddress) => Assert.Equal(isAddress, PciSysfs.IsAddress(text));
+
+    [Fact]
     public void Watch_ends_when_disposed_twice_and_with_uevents()
     {
         using var backend = new VfioBackend(Akka.Configuration.ConfigurationFactory.ParseString($"sysfs = \"{_sysfs.Root}\""));
@@ -50,6 +88,12 @@ public sealed class PciWatchSpecs : IDisposable
     public void Uevent_ignores_what_is_no_pci_function(string message) => Assert.Null(Parse(message));
 
     private static Uevent? Parse(string message) => Uevent.Parse(Encoding.UTF8.GetBytes(message));
+
+    private PciWatch Watch(Func<PciFunction, DeviceDescription> describe) =>
+        new(new PciSysfs(_sysfs.Root), f => f.IsVfio, describe, c => _changes.Writer.TryWrite(c), uevents: false, TimeSpan.FromMilliseconds(20));
+
+    private static DeviceDescription Description(PciFunction function) =>
+        new(DeviceId.Parse($"vfio:{function.Address}"), function.VendorId, function.ProductId, function.ClassCode, function.Group);
 
     private async Task<DeviceChange> Next()
     {
