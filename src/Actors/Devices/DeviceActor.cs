@@ -191,7 +191,9 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
         Timers.Cancel(nameof(DeviceState.Elapsed));
         _beatIsOut = false;
         _early.Clear();
-        var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, _parts.Affinities, Notices(epoch));
+        if (Notices(epoch) is not { } notices)
+            return;
+        var plan = new SessionProtocol.Plan(_parts.Pieces, _parts.Kind, _parts.EventFds, _parts.Affinities, notices);
         _session = Context.ActorOf(SessionActor.Props(_found.Backend, Device, epoch, plan), $"session-{epoch}");
         _session.Tell(new SessionProtocol.Start());
         Context.Watch(_session);
@@ -199,12 +201,36 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     }
 
     // New ones for each session: a notice that was given to a former session must not end this one.
-    private Dictionary<SessionNotice, EventFdHandle> Notices(long epoch)
+    // Null: there is no room for them, and the session has failed before it began.
+    private Dictionary<SessionNotice, EventFdHandle>? Notices(long epoch)
     {
         DropNotices();
-        foreach (var notice in Enum.GetValues<SessionNotice>())
-            _notices[notice] = _loop.Register(EventFdHandle.Create(), new NoticeHandler(Self, epoch, notice));
-        return _notices.ToDictionary(n => n.Key, n => n.Value.EventFd);
+        try
+        {
+            foreach (var notice in Enum.GetValues<SessionNotice>())
+                _notices[notice] = Listen(new NoticeHandler(Self, epoch, notice));
+            return _notices.ToDictionary(n => n.Key, n => n.Value.EventFd);
+        }
+        catch (NativeException fault)
+        {
+            DropNotices();
+            Lose(SessionFailure.OpenFailed, fault.Errno, $"no eventfd could be made for its notices: {fault.Message}. {RoomFor(fault.Errno)}");
+            return null;
+        }
+    }
+
+    private SignalSource Listen(NoticeHandler handler)
+    {
+        var eventFd = EventFdHandle.Create();
+        try
+        {
+            return _loop.Register(eventFd, handler);
+        }
+        catch
+        {
+            eventFd.Dispose(); // still ours
+            throw;
+        }
     }
 
     private void DropNotices()
@@ -216,9 +242,14 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
 
     private void EndSession(TimeSpan within)
     {
-        _session!.Tell(new SessionProtocol.End());
         ForgetEvents();
         Timers.Cancel(nameof(HeartbeatDue));
+        if (_session is null) // it could not even be started
+        {
+            Self.Tell(new SessionProtocol.Ended(_state.History.Epoch));
+            return;
+        }
+        _session.Tell(new SessionProtocol.End());
         Limit(_state.History.Epoch, "ending the session", within);
     }
 
@@ -316,6 +347,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             _stranded = (hanging, _parts); // given back when that session ends, and not before
             _session = null;
             _parts = new(_counters);
+            ForgetAfterEnd(); // it goes with the rest
         }
         else
         {
@@ -344,8 +376,10 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
         if (gone.Equals(_session))
         {
             long epoch = _state.History.Epoch;
+            const string Why = "its actor was stopped";
+            Decide(new SessionProtocol.Failed(epoch, SessionFailure.Crash, Errno.EIO, Why));
+            LoseInFlight(new SessionLost(Device, epoch, SessionFailure.Crash, Why));
             SessionOver(gone);
-            Decide(new SessionProtocol.Failed(epoch, SessionFailure.Crash, Errno.EIO, "its actor was stopped"));
             Decide(new SessionProtocol.Ended(epoch));
             return;
         }
@@ -368,17 +402,29 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     {
         var pieces = _parts.PiecesOf(region);
         _parts.Unmapped(region, pieces);
-        if (pieces.Count == 0 || _session is null)
+        if (_session is null || (HasSession && pieces.Count == 0))
         {
             _parts.DropRegion(region);
             return;
         }
-        var parts = _parts;
-        Send(new DmaMapping.Remove(pieces), new InFlight(ActorRefs.Nobody, reply =>
+        if (!HasSession) // it is being ended, or hangs
         {
-            parts.DropRegion(region);
-            return null;
-        }, _ => null));
+            _dropAfterEnd.Add(region);
+            return;
+        }
+        var parts = _parts;
+        Send(new DmaMapping.Remove(pieces), new InFlight(
+            ActorRefs.Nobody,
+            reply =>
+            {
+                parts.DropRegion(region);
+                return null;
+            },
+            lost =>
+            {
+                _dropAfterEnd.Add(region);
+                return null;
+            }));
     }
 
     private void Beat()

@@ -14,6 +14,7 @@ internal sealed partial class DeviceActor
     private readonly Dictionary<IActorRef, (IActorRef Client, CreateDmaRegion Command)> _creating = [];
     private readonly Queue<(IActorRef Client, OpenVectors Command)> _armLater = [];
     private readonly List<(IActorRef Region, DmaMapping.Remove Request)> _afterEnd = [];
+    private readonly List<IActorRef> _dropAfterEnd = []; // regions that have ended, but the session may still reach their memory
     private bool _arming;
 
     private bool HasSession => _state is DeviceState.Ready or DeviceState.Opening;
@@ -140,6 +141,9 @@ internal sealed partial class DeviceActor
         var region = Sender;
         switch (request)
         {
+            case var _ when !_parts.IsRegion(region):
+                region.Tell(new Refused(request, Errno.ENODEV, $"{region.Path.Name} is no DMA region of {Device} (any more)", "Open the device, and create a region."));
+                break;
             case DmaMapping.Add or DmaMapping.Remove when HasSession:
                 Send(request, new Mapping(this, region, request));
                 break;
@@ -150,8 +154,12 @@ internal sealed partial class DeviceActor
             case DmaMapping.Remove remove when _state is DeviceState.Ending:
                 _afterEnd.Add((region, remove)); // until the handle is closed the device can still reach the memory
                 break;
-            case DmaMapping.Remove:
-                region.Tell(new Refused(request, Errno.EBUSY, $"The session of {Device} hangs inside the kernel, and its mappings with it", "Wait until the call returns, or reboot."));
+            case DmaMapping.Remove remove:
+                string why = $"The session of {Device} hangs inside the kernel, and its mappings with it";
+                const string Fix = "Wait until the call returns, or reboot.";
+                if (remove.Gone)
+                    _afterEnd.Add((region, remove)); // nobody would ask again, and the next session must not map what lies there by then
+                region.Tell(remove.Gone ? new DmaMapping.Stuck(why, Fix) : new Refused(request, Errno.EBUSY, why, Fix));
                 break;
             default:
                 region.Tell(new Refused(request, Errno.EAGAIN, $"{Device} has no session now", "Wait for SessionReady."));
@@ -175,7 +183,15 @@ internal sealed partial class DeviceActor
             _parts.Unmapped(region, request.Pieces);
             region.Tell(new DmaMapping.Done(_state.History.Epoch));
         }
+        foreach (var region in _dropAfterEnd)
+            _parts.DropRegion(region);
+        ForgetAfterEnd();
+    }
+
+    private void ForgetAfterEnd()
+    {
         _afterEnd.Clear();
+        _dropAfterEnd.Clear();
     }
 
     private void OpenVectors(OpenVectors open)
@@ -204,7 +220,8 @@ internal sealed partial class DeviceActor
             return;
         }
         IReadOnlyList<int>? reactor = _loop.Processor is { } processor ? [processor] : null; // interrupts come where they are heard
-        var fresh = range.Where(v => _parts.Channel(v) is null).Select(v => new VectorChannel(Device, vectors.Kind, v, _loop) { Width = width, Affinity = reactor }).ToList();
+        if (MakeChannels(open, range.Where(v => _parts.Channel(v) is null), v => new(Device, vectors.Kind, v, _loop) { Width = width, Affinity = reactor }) is not { } fresh)
+            return; // refused
         if (fresh.Count == 0)
         {
             client.Tell(new VectorsOpened(vectors.Kind, [.. range.Select(v => _parts.Vector(v)!)]));
@@ -224,6 +241,29 @@ internal sealed partial class DeviceActor
                 return lost with { Command = open };
             }));
     }
+
+    private List<VectorChannel>? MakeChannels(OpenVectors open, IEnumerable<int> vectors, Func<int, VectorChannel> make)
+    {
+        var made = new List<VectorChannel>();
+        int vector = open.Start;
+        try
+        {
+            foreach (int next in vectors)
+                made.Add(make(vector = next));
+            return made;
+        }
+        catch (NativeException fault)
+        {
+            foreach (var channel in made)
+                channel.Dispose();
+            Sender.Tell(new Refused(open, fault.Errno, $"No eventfd could be made for vector {vector} of {Device}: {fault.Message}", RoomFor(fault.Errno)));
+            return null;
+        }
+    }
+
+    private static string RoomFor(Errno errno) => errno == Errno.ENOSPC
+        ? "Raise fs.epoll.max_user_watches (sysctl), or open fewer vectors."
+        : "Raise the limit of open files (ulimit -n), or open fewer vectors.";
 
     private object Armed(OpenVectors open, VectorKind kind, List<int> range, List<VectorChannel> fresh, object reply)
     {
@@ -276,8 +316,14 @@ internal sealed partial class DeviceActor
 
     private void AskForVector(VectorRequest request)
     {
-        var (vector, command) = request;
-        if (!HasSession || _parts.Channel(vector) is not { } channel)
+        var (channel, command) = request;
+        int vector = channel.Vector;
+        if (!ReferenceEquals(_parts.Channel(vector), channel))
+        {
+            Sender.Tell(new Refused(command, Errno.ENODEV, $"Vector {vector} of {Device} is not open (any more)", "Open the device, and its vectors."));
+            return;
+        }
+        if (!HasSession)
         {
             Sender.Tell(NoSession(command) is SessionLost lost ? new InterruptProtocol.SessionLost(vector, lost.Epoch, lost.Failure, command) : NoSession(command));
             return;

@@ -74,7 +74,7 @@ public static class DeviceProtocol
 
     /// <summary>
     /// Arms vectors, all in one call, and starts an actor for each. Answers <see cref="VectorsOpened"/>; vectors that are open already are
-    /// answered as they are.
+    /// answered as they are. Refused with EMFILE, ENFILE (open files) or ENOSPC (epoll watches) where the process has no room for their eventfds.
     /// </summary>
     /// <param name="Start">First vector.</param>
     /// <param name="Count">How many; at least 1.</param>

@@ -13,7 +13,17 @@ internal static class DmaMapping
     /// Unmaps pieces, the very ones that were added: without an IOMMU only the session knows where they are now. Answered as
     /// <see cref="Add"/>; without a session it succeeds at once, since nothing is mapped.
     /// </summary>
-    public sealed record Remove(IReadOnlyList<DmaPiece> Pieces) : INoSerializationVerificationNeeded;
+    /// <param name="Pieces">Which.</param>
+    /// <param name="Gone">
+    /// Their memory is gone: they must not be mapped in any later session. Where the session hangs this is not refused but carried out once it has
+    /// returned; until then the device answers <see cref="Stuck"/>.
+    /// </param>
+    public sealed record Remove(IReadOnlyList<DmaPiece> Pieces, bool Gone = false) : INoSerializationVerificationNeeded;
+
+    /// <summary>What was asked for waits for a session that hangs; the answer comes when that has returned.</summary>
+    /// <param name="Why">What is wrong.</param>
+    /// <param name="Fix">What can be done.</param>
+    public sealed record Stuck(string Why, string Fix) : INoSerializationVerificationNeeded;
 
     /// <summary>Carried out, in session <paramref name="Epoch"/>.</summary>
     /// <param name="Epoch">The session.</param>

@@ -41,7 +41,10 @@ public static class DmaProtocol
     /// <summary>Takes whole pieces away while the device runs; each range is one piece's. Answers <see cref="PiecesRemoved"/>. Without an IOMMU it is refused as <see cref="AddPieces"/> is.</summary>
     public sealed record RemovePieces([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : ICommand;
 
-    /// <summary>Maps an unmapped or invalidated region again, at its old IOVAs (without an IOMMU: where its memory lies now). Answers <see cref="Mapped"/>.</summary>
+    /// <summary>
+    /// Maps an unmapped or invalidated region again, at its old IOVAs (without an IOMMU: where its memory lies now). Memory that went away must be mapped in the
+    /// process again, and is watched anew. Answers <see cref="Mapped"/>.
+    /// </summary>
     public sealed record Map : ICommand;
 
     /// <summary>
@@ -66,7 +69,8 @@ public static class DmaProtocol
     public sealed record Unmapped([property: JsonProperty(TypeNameHandling = TypeNameHandling.None)] IReadOnlyList<IovaRange> Ranges) : IEvent;
 
     /// <summary>
-    /// Memory under the region went away. No DMA reaches another's memory; every piece that the loss touched is unmapped whole.
+    /// Memory under the region went away. No DMA reaches another's memory; every piece that the loss touched is unmapped whole. Where the session hangs it is
+    /// told once that has returned; until then the region refuses commands (EBUSY).
     /// </summary>
     /// <param name="Range">The piece that is no longer mapped.</param>
     /// <param name="Cause">How the memory went away.</param>

@@ -62,11 +62,11 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
             case Terminated gone:
                 cell.Watchers?.Remove(gone.ActorRef);
                 break;
-            case AddPieces add when cell.State is Busy:
-                Defer(add, sender);
-                break;
-            case AddPieces add:
+            case AddPieces add when cell.State is not Busy:
                 Add(add, sender);
+                break;
+            case Map map when cell.State is Detached or DmaRegionState.Invalidated:
+                MapAgain(map, sender);
                 break;
             case GoOn:
                 break;
@@ -93,6 +93,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
             case Effect.Free free: Let(free.Pieces, giveBack: true); break;
             case Effect.Forget forget: Let(forget.Pieces, giveBack: false); break;
             case Effect.Defer: Defer(message, sender); break;
+            case Effect.LookThrough: LookThrough(); break;
             case Effect.Stop: _isStopping = true; Context.Stop(Self); break;
             case Effect.Unhandled unknown: Unhandled(unknown.Message); break;
             default: throw new InvalidOperationException(effect.GetType().Name);
@@ -100,6 +101,17 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
     }
 
     private void Defer(object message, IActorRef sender) => (cell.Deferred ??= new()).Enqueue((message, sender));
+
+    private void LookThrough()
+    {
+        var kept = cell.Deferred;
+        cell.Deferred = null;
+        while (kept is { Count: > 0 })
+        {
+            var (message, sender) = kept.Dequeue();
+            Handle(message, sender);
+        }
+    }
 
     private void Publish(IEvent published)
     {
@@ -130,6 +142,39 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
             return;
         }
         Step(new Adding(add, new PieceSet([.. placed])), sender);
+    }
+
+    /// <summary>Memory that went away and is there again is a new one: nobody watches it yet, nor what else lies there by now.</summary>
+    private void MapAgain(Map map, IActorRef sender)
+    {
+        try
+        {
+            WatchAgain(cell.State.Pieces);
+            WatchAgain(cell.State.Lost);
+        }
+        catch (PciException refusal)
+        {
+            sender.Tell(Refused.Because(map, refusal));
+            return;
+        }
+        Step(map, sender);
+    }
+
+    private void WatchAgain(IReadOnlyList<RegionPiece> pieces)
+    {
+        for (int i = 0; i < pieces.Count; i++)
+        {
+            if (cell.Find(pieces[i].Memory) is { } held)
+                WatchAgain(held, pieces[i].Mapping.Host);
+        }
+    }
+
+    private void WatchAgain(DmaRegionCell.Held held, HostRange piece)
+    {
+        if (held.Watch is not { } former || former.Covers(piece))
+            return;
+        held.Watch = Watch(held.Memory);
+        former.Dispose();
     }
 
     private static bool HaveMemory(IReadOnlyList<Piece>? pieces)
@@ -163,6 +208,8 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
         var held = cell.Find(piece.Memory);
         if (held is null)
             cell.Memories = held = new(piece.Memory, Watch(piece.Memory), cell.Memories);
+        else
+            WatchAgain(held, new(piece.Memory.Range.Address + piece.Offset, size));
         held.Pieces++;
         try
         {
@@ -222,7 +269,7 @@ internal sealed class DmaRegionActor(DmaRegionCell cell) : UntypedActor
             held.Memory.Dispose();
     }
 
-    private IDisposable? Watch(DmaMemory memory)
+    private MemoryWatch.Watcher? Watch(DmaMemory memory)
     {
         if (!cell.Watches(memory) || !MemoryWatch.IsSupported(out _))
             return null;

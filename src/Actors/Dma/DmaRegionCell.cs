@@ -80,13 +80,13 @@ internal sealed class DmaRegionCell(IovaAllocator? iovas, DmaAccess access, Inva
     }
 
     /// <summary>A memory of the region, and what watches it.</summary>
-    internal sealed class Held(DmaMemory memory, IDisposable? watch, Held? next)
+    internal sealed class Held(DmaMemory memory, MemoryWatch.Watcher? watch, Held? next)
     {
         public Held? Next { get; set; } = next;
 
         public DmaMemory Memory => memory;
 
-        public IDisposable? Watch => watch;
+        public MemoryWatch.Watcher? Watch { get; set; } = watch;
 
         /// <summary>How many pieces of the region are of this memory.</summary>
         public int Pieces { get; set; }

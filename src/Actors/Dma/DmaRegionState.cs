@@ -10,7 +10,7 @@ namespace Riser.Actors.Dma;
 /// Detached ◀──Unmap── Mapped ──session lost──▶ Waiting ──session ready──▶ Mapped
 ///     └─────Map─────▶   │ memory gone: touched pieces are unmapped; some are left: Mapped, none: Invalidated
 ///                       └── policy Remap: dropped content is mapped again ──▶ Mapped
-/// Busy: one request is with the device; commands wait, in order.
+/// Busy: one request is with the device; commands wait, in order. While that waits for a session that hangs, they are refused.
 /// </code>
 /// </summary>
 internal abstract record DmaRegionState
@@ -49,6 +49,9 @@ internal abstract record DmaRegionState
     public sealed record Busy(DmaRegionState Before, Operation Request, ICommand? Command, IActorRef ReplyTo) : DmaRegionState
     {
         public override IReadOnlyList<RegionPiece> Pieces { get => Before.Pieces; init => throw new NotSupportedException(); }
+
+        /// <summary>Set while the request waits for a session that hangs.</summary>
+        public DmaMapping.Stuck? Stuck { get; init; }
 
         public Step Finish(DmaMapping.Done done, InvalidationPolicy policy)
         {
@@ -89,7 +92,7 @@ internal abstract record DmaRegionState
         /// this answer. Memory that is gone must not be mapped in the next session: the device is asked again.
         /// </summary>
         public Step Lose(DmaProtocol.SessionLost lost) => Request is Operation.Invalidate gone
-            ? To(this, new Effect.AskDevice(new DmaMapping.Remove(Wire(gone.Touched))))
+            ? To(this, new Effect.AskDevice(new DmaMapping.Remove(Wire(gone.Touched), Gone: true)))
             : To(Before, [.. Command is null ? Array.Empty<Effect>() : [new Effect.Reply(ReplyTo, lost with { Command = Command })], .. Undo()]);
 
         private Effect[] Undo() => Request is Operation.Add add ? [new Effect.Forget(add.Pieces)] : [];
@@ -119,6 +122,8 @@ internal abstract record DmaRegionState
         (Busy busy, DmaMapping.Done done) => busy.Finish(done, policy),
         (Busy busy, Refused refused) => busy.Fail(refused),
         (Busy busy, DmaProtocol.SessionLost { Command: not null } lost) => busy.Lose(lost),
+        (Busy busy, DmaMapping.Stuck stuck) => To(busy with { Stuck = stuck }, Effect.LookThrough.Instance),
+        (Busy { Stuck: { } stuck }, ICommand command) => Stay(new Effect.Reply(sender, new Refused(command, Errno.EBUSY, stuck.Why, stuck.Fix))),
         (Busy, ICommand or Adding or MemoryGone or PieceGone or SessionBegun or DmaProtocol.SessionLost) => Stay(Effect.Defer.Instance),
 
         (Waiting { Pieces: [PlacedPiece, ..] }, RemovePieces remove) => Stay(new Effect.Reply(sender, Moving(remove))),
@@ -189,7 +194,7 @@ internal abstract record DmaRegionState
             return Stay();
         if (this is Detached)
             return To(Without(this, touched, keepLost: true), [.. touched.Select(p => new Effect.Publish(new DmaProtocol.Invalidated(p.Range, cause)))]);
-        return Ask(new Operation.Invalidate(touched, cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(Wire(touched)));
+        return Ask(new Operation.Invalidate(touched, cause), command: null, ActorRefs.Nobody, new DmaMapping.Remove(Wire(touched), Gone: true));
     }
 
     private Step Refuse(ICommand command, IActorRef sender) => Stay(new Effect.Reply(sender, new Refused(
@@ -284,6 +289,12 @@ internal abstract record DmaRegionState
         public sealed record Defer : Effect
         {
             public static readonly Defer Instance = new();
+        }
+
+        /// <summary>Takes what was kept once more, because commands among it need not wait any longer.</summary>
+        public sealed record LookThrough : Effect
+        {
+            public static readonly LookThrough Instance = new();
         }
 
         public sealed record Stop : Effect;

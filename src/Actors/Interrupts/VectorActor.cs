@@ -61,7 +61,7 @@ internal sealed class VectorActor : UntypedActor
                 Sender.Tell(new Refused(affinity, Errno.EINVAL, "A vector needs a CPU to interrupt", "Name at least one."));
                 break;
             case Mask or Unmask or Trigger or SetAffinity:
-                Context.Parent.Forward(new VectorRequest(_channel.Vector, (ICommand)message));
+                Context.Parent.Forward(new VectorRequest(_channel, (ICommand)message));
                 break;
             case DuplicateEventFd duplicate:
                 Sender.Tell(Duplicate(duplicate));

@@ -34,13 +34,22 @@ internal sealed class VectorChannel : ISignalHandler, IDisposable
     {
     }
 
+    /// <exception cref="NativeException">EMFILE or ENFILE: the limit of open files; ENOSPC: fs.epoll.max_user_watches.</exception>
     internal VectorChannel(DeviceId device, VectorKind kind, int vector, Func<EventFdHandle, ISignalHandler, ISignalInterest> register)
     {
         Device = device;
         Kind = kind;
         Vector = vector;
         EventFd = EventFdHandle.Create();
-        _source = register(EventFd, this);
+        try
+        {
+            _source = register(EventFd, this);
+        }
+        catch
+        {
+            EventFd.Dispose(); // still ours
+            throw;
+        }
     }
 
     public DeviceId Device { get; }

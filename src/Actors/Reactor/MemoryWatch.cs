@@ -45,10 +45,10 @@ internal sealed class MemoryWatch
     /// <param name="range">Mapped, page aligned (huge pages: theirs), and mapped by this process for itself.</param>
     /// <param name="onEvent">Is not called any more once the result's Dispose has returned; until then an event may be under way.</param>
     /// <exception cref="NativeException">EINVAL: memory that cannot be watched; EBUSY: another userfaultfd has it; ENOMEM: not mapped.</exception>
-    public IDisposable Watch(HostRange range, Action<MemoryEvent> onEvent) => Watch(range, onEvent, static (call, what) => ((Action<MemoryEvent>)call)(what));
+    public Watcher Watch(HostRange range, Action<MemoryEvent> onEvent) => Watch(range, onEvent, static (call, what) => ((Action<MemoryEvent>)call)(what));
 
     /// <summary>The same with what <paramref name="onEvent"/> needs handed to it, so that a static one takes no memory.</summary>
-    public IDisposable Watch(HostRange range, object state, Action<object, MemoryEvent> onEvent)
+    public Watcher Watch(HostRange range, object state, Action<object, MemoryEvent> onEvent)
     {
         var watcher = new Watcher(this, range, state, onEvent);
         lock (_gate)
@@ -77,11 +77,8 @@ internal sealed class MemoryWatch
     {
         foreach (var other in _watchers.On(range))
         {
-            foreach (var part in other.Memory.Parts)
-            {
-                if (part.Address <= range.Address && range.Address + range.Size <= part.Address + part.Size)
-                    return true;
-            }
+            if (other.Memory.Covers(range))
+                return true;
         }
 
         return false;
@@ -170,27 +167,42 @@ internal sealed class MemoryWatch
         var other => throw new InvalidOperationException($"userfaultfd sent event 0x{other:x}, which nobody asked for."),
     };
 
-    private sealed class Watcher(MemoryWatch owner, HostRange range, object state, Action<object, MemoryEvent> onEvent) : IDisposable
+    /// <summary>Watches until it is disposed.</summary>
+    internal sealed class Watcher : IDisposable
     {
+        private readonly MemoryWatch _owner;
+        private readonly object _state;
+        private readonly Action<object, MemoryEvent> _onEvent;
         private volatile bool _stopped;
 
-        public WatchedMemory Memory { get; } = new(range);
+        internal Watcher(MemoryWatch owner, HostRange range, object state, Action<object, MemoryEvent> onEvent) =>
+            (_owner, Memory, _state, _onEvent) = (owner, new(range), state, onEvent);
+
+        internal WatchedMemory Memory { get; }
 
         /// <summary>In the index; under its lock.</summary>
-        public RangeIndex<Watcher>.Place Place { get; set; }
+        internal RangeIndex<Watcher>.Place Place { get; set; }
 
-        public bool IsStopped
+        internal bool IsStopped
         {
             get => _stopped;
             set => _stopped = value;
         }
 
-        public void Tell(MemoryEvent what)
+        /// <summary>Whether all of <paramref name="range"/> is what it was when watching began: what goes away is told once, and not watched any more.</summary>
+        public bool Covers(HostRange range)
         {
-            if (!_stopped)
-                onEvent(state, what);
+            lock (_owner._gate)
+                return Memory.Covers(range);
         }
 
-        public void Dispose() => owner.Stop(this);
+        internal void Tell(MemoryEvent what)
+        {
+            if (!_stopped)
+                _onEvent(_state, what);
+        }
+
+        /// <inheritdoc/>
+        public void Dispose() => _owner.Stop(this);
     }
 }

@@ -10,6 +10,18 @@ internal sealed class WatchedMemory(HostRange range)
     /// <summary>In no order; they do not overlap.</summary>
     public IReadOnlyList<HostRange> Parts => _parts;
 
+    /// <summary>Whether all of <paramref name="other"/> is still watched.</summary>
+    public bool Covers(HostRange other)
+    {
+        foreach (var part in _parts)
+        {
+            if (part.Address <= other.Address && other.Address + other.Size <= part.Address + part.Size)
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>What of <paramref name="other"/> is still watched.</summary>
     public IEnumerable<HostRange> Within(HostRange other)
     {

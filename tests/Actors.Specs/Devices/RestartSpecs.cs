@@ -4,6 +4,7 @@ using Riser.Actors.Backends;
 using Riser.Actors.Backends.Simulation;
 using Riser.Actors.Devices;
 using Riser.Actors.Dma;
+using Riser.Actors.Interop;
 using Riser.Actors.Interrupts;
 using Xunit.Abstractions;
 
@@ -216,6 +217,54 @@ public sealed class RestartSpecs(ITestOutputHelper output) : DeviceSpec(output)
     }
 
     [Fact]
+    public void A_session_whose_actor_is_stopped_from_outside_is_begun_anew_and_what_it_was_asked_is_answered()
+    {
+        Open();
+        CreateRegion();
+        using ManualResetEventSlim stopped = new();
+        Simulation.AnswerRegister(0, 0x10, () => stopped.Wait(TimeSpan.FromSeconds(20)) ? 1UL : 0);
+        Sys.ActorSelection(Device.Path / "session-1").Tell(new Identify("session"), TestActor);
+        var session = ExpectMsg<ActorIdentity>().Subject;
+        Device.Tell(new DeviceProtocol.ReadBar(0, 0x10, 4), TestActor);
+        Describe(); // the read is with the session
+        session.Tell(PoisonPill.Instance);
+        Device.Tell(new DeviceProtocol.ReadConfig(0, 4), TestActor);
+        Describe();
+
+        stopped.Set();
+
+        Assert.Equal(1UL, ExpectMsg<DeviceProtocol.BarValue>().Value);
+        Assert.Null(ExpectMsg<DeviceProtocol.SessionLost>().Command);
+        Assert.IsType<DeviceProtocol.ReadConfig>(ExpectMsg<DeviceProtocol.SessionLost>().Command);
+        ExpectReady(2);
+        Assert.Single(Simulation.Mappings);
+    }
+
+    [Fact]
+    public void A_region_that_ends_while_its_session_fails_is_given_up_with_it()
+    {
+        Open();
+        var created = CreateRegion();
+        using ManualResetEventSlim ended = new();
+        Simulation.AnswerRegister(0, 0x10, () =>
+        {
+            ended.Wait(TimeSpan.FromSeconds(20));
+            throw new InvalidOperationException("a bug");
+        });
+        Device.Tell(new DeviceProtocol.ReadBar(0, 0x10, 4), TestActor);
+
+        Sys.Stop(created.Region);
+        AwaitAssert(() => Assert.Equal(0UL, Describe().Counts.LockedBytes)); // its removal stands behind the read
+        ended.Set();
+
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectMsg<DeviceProtocol.SessionLost>();
+        ExpectReady(2);
+        Assert.Equal(0, Describe().Counts.DmaRegions);
+        Assert.Empty(Simulation.Mappings);
+    }
+
+    [Fact]
     public void The_loss_of_a_session_restarts_its_group_and_nobody_else()
     {
         Runtime.Backend<SimulationBackend>().Add("twin-a", new PonyOptions { Group = "7" });
@@ -299,6 +348,51 @@ public sealed class HangSpecs(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Memory_that_goes_away_while_a_session_hangs_is_told_and_not_mapped_in_the_next_one()
+    {
+        Open();
+        using var foreign = MemoryMapping.Create(4096, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS);
+        var kept = CreateRegion(DmaMemory.Allocate(4096));
+        var created = CreateRegion(DmaMemory.FromRange(new((ulong)foreign.Address, 4096)));
+        var watcher = CreateTestProbe();
+        created.Region.Tell(new DmaProtocol.Watch(), watcher.Ref);
+        watcher.ExpectMsg<DmaProtocol.Description>();
+        Hang();
+
+        foreign.Blank(); // unmapped, and something else is mapped there
+        object[] commands = [new DmaProtocol.Release(), new DmaProtocol.Unmap(), new DmaProtocol.AddPieces([new(DmaMemory.Allocate(4096))])];
+        foreach (object command in commands)
+        {
+            created.Region.Tell(command, TestActor);
+            var refused = ExpectMsg<Refused>();
+            Assert.True(refused.Errno is Errno.EBUSY or Errno.EAGAIN, $"{command}: {refused}");
+        }
+        Simulation.Thaw();
+
+        var gone = (DmaProtocol.Invalidated)watcher.FishForMessage(m => m is DmaProtocol.Invalidated);
+        Assert.Equal((created.Range, InvalidationCause.Unmapped), (gone.Range, gone.Cause));
+        Resume();
+        Assert.Equal(kept.Range, Assert.Single(Simulation.Mappings).Range);
+    }
+
+    [Fact]
+    public void A_region_that_ends_while_its_session_hangs_is_given_up_when_that_has_returned()
+    {
+        Open();
+        var created = CreateRegion(DmaMemory.Allocate(4096));
+        created.Memory.Span(0, 1)[0] = 7;
+        Hang();
+
+        Sys.Stop(created.Region);
+        AwaitAssert(() => Assert.Equal(0UL, Describe().Counts.LockedBytes));
+        Assert.Equal((1, 7), (Describe().Counts.DmaRegions, created.Memory.Span(0, 1)[0])); // the hanging session may still reach it
+        Simulation.Thaw();
+
+        AwaitAssert(() => Assert.Equal(0, Describe().Counts.DmaRegions));
+        AwaitAssert(() => Assert.Equal(0, created.Memory.Span(0, 1)[0]));
+    }
+
+    [Fact]
     public void An_open_that_hangs_is_quarantined_and_can_be_resumed_once_it_returns()
     {
         Simulation.Freeze();
@@ -306,11 +400,24 @@ public sealed class HangSpecs(ITestOutputHelper output)
         Assert.Equal(SessionFailure.Hang, ((DeviceProtocol.Quarantined)FishForMessage(m => m is DeviceProtocol.Quarantined)).Failure);
 
         Simulation.Thaw();
-        AwaitAssert(() =>
-        {
-            Device.Tell(new DeviceProtocol.Resume(), TestActor);
-            Assert.IsType<DeviceProtocol.SessionReady>(ExpectMsg<object>());
-        });
+        Resume();
         Assert.Equal(1, Simulation.OpenSessions);
     }
+
+    private DeviceProtocol.DmaRegionCreated CreateRegion(DmaMemory memory) =>
+        Ask<DeviceProtocol.DmaRegionCreated>(new DeviceProtocol.CreateDmaRegion(new DmaRegionOptions(memory)));
+
+    private void Hang()
+    {
+        Simulation.Freeze();
+        Device.Tell(new DeviceProtocol.Reset(), TestActor);
+        for (int told = 0; told < 3; told++) // SessionLost, Quarantined, and the answer
+            ExpectMsg<object>();
+    }
+
+    private void Resume() => AwaitAssert(() =>
+    {
+        Device.Tell(new DeviceProtocol.Resume(), TestActor);
+        Assert.IsType<DeviceProtocol.SessionReady>(ExpectMsg<object>());
+    });
 }

@@ -251,6 +251,47 @@ public sealed class DmaRegionSpecs(ITestOutputHelper output) : DeviceSpec(output
     }
 
     [Fact]
+    public void Memory_that_is_mapped_anew_after_it_went_away_is_watched_anew()
+    {
+        Open();
+        using var foreign = MemoryMapping.Create((nuint)Page, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS);
+        var created = Create(DmaMemory.FromRange(new((ulong)foreign.Address, Page)));
+        var watcher = CreateTestProbe();
+        created.Region.Tell(new DmaProtocol.Watch(), watcher.Ref);
+        watcher.ExpectMsg<DmaProtocol.Description>();
+
+        for (int round = 0; round < 3; round++)
+        {
+            foreign.Blank(); // unmapped, and new memory is mapped there
+            Assert.Equal(InvalidationCause.Unmapped, watcher.ExpectMsg<DmaProtocol.Invalidated>().Cause);
+            created.Region.Tell(new DmaProtocol.Map(), TestActor);
+            Assert.Equal([created.Range], ExpectMsg<DmaProtocol.Mapped>().Ranges);
+            watcher.ExpectMsg<DmaProtocol.Mapped>();
+        }
+    }
+
+    [Fact]
+    public void A_piece_of_memory_that_was_mapped_anew_is_watched_anew()
+    {
+        Open();
+        using var foreign = MemoryMapping.Create((nuint)(2 * Page), LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS);
+        var memory = DmaMemory.FromRange(new((ulong)foreign.Address, 2 * Page));
+        var region = Create(DmaMemory.Allocate(Page)).Region;
+        region.Tell(new DmaProtocol.AddPieces([new(memory, 0, Page)]), TestActor);
+        ExpectMsg<DmaProtocol.PiecesAdded>();
+        region.Tell(new DmaProtocol.Watch(), TestActor);
+        ExpectMsg<DmaProtocol.Description>();
+        foreign.Overlay((nuint)Page, (nuint)Page, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS, -1, 0); // of which no piece is
+        region.Tell(new DmaProtocol.AddPieces([new(memory, Page, Page)]), TestActor);
+        var added = ExpectMsg<DmaProtocol.PiecesAdded>().Ranges;
+        ExpectMsg<DmaProtocol.PiecesAdded>(); // as a watcher
+
+        foreign.Overlay((nuint)Page, (nuint)Page, LibC.PROT_NONE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS, -1, 0);
+
+        Assert.Equal(added[0], ExpectMsg<DmaProtocol.Invalidated>().Range);
+    }
+
+    [Fact]
     public void A_piece_that_the_backend_revokes_is_told_and_its_neighbour_on_the_same_memory_stays()
     {
         Open();
