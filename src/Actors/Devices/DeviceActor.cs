@@ -402,7 +402,7 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
     {
         var pieces = _parts.PiecesOf(region);
         _parts.Unmapped(region, pieces);
-        if (_session is null || (HasSession && pieces.Count == 0))
+        if (_session is null)
         {
             _parts.DropRegion(region);
             return;
@@ -412,12 +412,16 @@ internal sealed partial class DeviceActor : UntypedActor, IWithTimers
             _dropAfterEnd.Add(region);
             return;
         }
+        // Asked also where nothing is mapped: what the region has asked for last may still be under way, and is answered before this.
         var parts = _parts;
         Send(new DmaMapping.Remove(pieces), new InFlight(
             ActorRefs.Nobody,
             reply =>
             {
-                parts.DropRegion(region);
+                if (parts.PiecesOf(region).Count == 0)
+                    parts.DropRegion(region);
+                else if (parts == _parts) // others go with their session
+                    EndRegion(region);
                 return null;
             },
             lost =>

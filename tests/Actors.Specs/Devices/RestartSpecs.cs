@@ -77,6 +77,26 @@ public sealed class RestartSpecs(ITestOutputHelper output) : DeviceSpec(output)
     }
 
     [Fact]
+    public void A_region_that_ends_while_its_map_is_under_way_leaves_nothing_mapped()
+    {
+        Open();
+        var region = CreateRegion();
+        region.Region.Tell(new DmaProtocol.Unmap(), TestActor);
+        ExpectMsg<DmaProtocol.Unmapped>();
+        Watch(region.Region);
+        Simulation.Freeze();
+
+        region.Region.Tell(new DmaProtocol.Map(), TestActor);
+        region.Region.Tell(PoisonPill.Instance);
+        ExpectTerminated(region.Region);
+        Describe(); // by now the device knows, too
+        Simulation.Thaw();
+
+        AwaitAssert(() => Assert.Equal(0, Describe().Counts.DmaRegions));
+        Assert.Empty(Simulation.Mappings);
+    }
+
+    [Fact]
     public void An_open_that_fails_is_tried_again()
     {
         Simulation.FailNext(SimulatedCall.Open, Errno.EBUSY, times: 2);
