@@ -13,7 +13,7 @@ public sealed class LayoutSpecs
 {
     private static string[] Headers { get; } =
     [
-        "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h",
+        "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h", "sys/stat.h",
         "sys/syscall.h", "sys/uio.h", "linux/netlink.h", "linux/userfaultfd.h", "linux/vfio.h",
         Path.Combine(LayerSpecs.Root, "kernel/uapi/uio_pci_user.h"),
     ];
@@ -26,6 +26,7 @@ public sealed class LayoutSpecs
         [typeof(PollFd)] = "pollfd",
         [typeof(Rlimit)] = "rlimit",
         [typeof(LibC.IoVec)] = "iovec",
+        [typeof(Statx)] = "statx",
         [typeof(vfio_pci_hot_reset)] = "vfio_pci_hot_reset_info",
     };
 
