@@ -5,50 +5,65 @@ namespace Riser.Host.Broker;
 
 /// <summary>
 /// Gives functions to other drivers through driver_override, and back. Refuses what is in use and what is a bridge; does all of a group or
-/// none of it; remembers what was, before it is changed. Blocks; one call after the other.
+/// none of it; remembers what was, before it is changed. Thread-safe.
 /// </summary>
-internal sealed class Binding(BrokerConfig config, Targets targets, DeviceNodes nodes)
+internal sealed class Binding(BrokerConfig config, Targets targets, Processes processes)
 {
     private readonly PciDriver _driver = new(config.Sysfs);
     private readonly Uses _uses = new(config.Sysfs, config.Proc, config.Dev);
     private readonly BindingStore _store = new(config.Bindings);
     private readonly Lock _gate = new();
 
-    /// <returns>What was done, a line each.</returns>
-    /// <exception cref="PciException">EACCES, EBUSY, EINVAL, ENODEV: nothing was changed; EIO: a driver does not take it, and what had been done was undone.</exception>
-    public IReadOnlyList<string> Bind(PeerCredentials who, string address, string driver, bool wholeGroup)
+    /// <summary>Judges it, and says what it would touch. Does not block; what it returns does.</summary>
+    /// <exception cref="PciException">EACCES, EBUSY, EINVAL, ENODEV; of the plan, too, and nothing was changed; EIO of the plan: a driver does not take it, and what had been done was undone.</exception>
+    public BindingPlan Bind(PeerCredentials who, string address, string driver, bool wholeGroup)
     {
         if (!config.Drivers.Contains(driver, StringComparer.Ordinal))
             throw new PciException(Errno.EINVAL, "The broker binds functions to other drivers only", $"It binds to {string.Join(", ", config.Drivers)} (broker.bind.drivers).");
+        var moving = Moving(targets.Function(address), driver, wholeGroup);
+        Judge(who, driver, moving);
+        if (!_driver.IsLoaded(driver))
+            throw new PciException(Errno.ENODEV, $"The driver {driver} is not loaded", $"modprobe {driver}.");
+        return new(Nodes(moving), () => Bind(address, driver, moving));
+    }
+
+    private IReadOnlyList<string> Bind(string address, string driver, List<PciFunction> planned)
+    {
         lock (_gate)
         {
-            var function = targets.Function(address);
-            var moving = Moving(function, driver, wholeGroup);
-            Judge(who, driver, moving);
-            if (!_driver.IsLoaded(driver))
-                throw new PciException(Errno.ENODEV, $"The driver {driver} is not loaded", $"modprobe {driver}.");
+            List<PciFunction> moving = [.. planned.Select(f => targets.Function(f.Address))]; // it may have waited
             foreach (var each in moving)
+            {
                 RefuseUsed(each);
+                RefuseUsedVirtual(each);
+            }
             var former = moving.Where(f => f.Driver != driver).ToDictionary(f => f.Address, f => new FormerBinding(Id(f), f.Driver, _driver.Override(f.Address)), StringComparer.Ordinal);
             var known = _store.Read();
-            _store.Write(known.Concat(former.Where(f => !known.ContainsKey(f.Key))));
+            _store.Write(known.Where(k => !IsAnother(k, former)).Concat(former.Where(f => !known.TryGetValue(f.Key, out var before) || before.Id != f.Value.Id)));
             return InTurn(former, f => Move(f.Key, f.Value.Driver, driver, driver), f => Move(f.Key, driver, f.Value.Driver, f.Value.Override), known)
                 is { Count: > 0 } done ? done : [$"{address} is bound to {driver} already"];
         }
     }
 
     /// <summary>Undoes <see cref="Bind"/>.</summary>
-    /// <inheritdoc cref="Bind" path="/returns|/exception"/>
-    public IReadOnlyList<string> Unbind(PeerCredentials who, string address, bool wholeGroup)
+    /// <inheritdoc cref="Bind(PeerCredentials, string, string, bool)" path="/exception"/>
+    public BindingPlan Unbind(PeerCredentials who, string address, bool wholeGroup)
+    {
+        var function = targets.Function(address);
+        var known = _store.Read();
+        IReadOnlyList<PciFunction> moving = wholeGroup ? [function, .. targets.Together(function).Where(f => f.Address != address && known.ContainsKey(f.Address))] : [function];
+        Judge(who, function.Driver ?? string.Empty, moving);
+        if (!known.ContainsKey(address))
+            throw new PciException(Errno.ENOENT, $"{address} was not bound by the broker, which so does not know what it was bound to before", "Write its driver's name to driver_override, and its address to drivers_probe.");
+        return new(Nodes(moving), () => Unbind(moving));
+    }
+
+    private List<string> Unbind(IReadOnlyList<PciFunction> planned)
     {
         lock (_gate)
         {
-            var function = targets.Function(address);
             var known = _store.Read();
-            if (!known.ContainsKey(address))
-                throw new PciException(Errno.ENOENT, $"{address} was not bound by the broker, which so does not know what it was bound to before", "Write its driver's name to driver_override, and its address to drivers_probe.");
-            var moving = wholeGroup ? [.. targets.Together(function).Where(f => known.ContainsKey(f.Address))] : (IReadOnlyList<PciFunction>)[function];
-            Judge(who, function.Driver ?? string.Empty, moving);
+            List<PciFunction> moving = [.. planned.Select(f => targets.Function(f.Address)).Where(f => known.ContainsKey(f.Address))];
             foreach (var each in moving)
             {
                 var former = known[each.Address];
@@ -57,6 +72,7 @@ internal sealed class Binding(BrokerConfig config, Targets targets, DeviceNodes 
                 if (former.Driver is { } driver && !_driver.IsLoaded(driver))
                     throw new PciException(Errno.ENODEV, $"The driver {driver}, which {each.Address} had, is not loaded", $"modprobe {driver}.");
                 RefuseHeld(each);
+                RefuseUsedVirtual(each);
             }
             var back = moving.ToDictionary(f => f.Address, f => known[f.Address], StringComparer.Ordinal);
             var now = moving.ToDictionary(f => f.Address, f => (f.Driver, Override: _driver.Override(f.Address)), StringComparer.Ordinal);
@@ -75,7 +91,7 @@ internal sealed class Binding(BrokerConfig config, Targets targets, DeviceNodes 
     {
         if (Targets.IsBridge(function))
             throw new PciException(Errno.EINVAL, $"{function.Address} is a bridge: what is behind it would lose its way", "Bind the functions behind it.");
-        List<PciFunction> others = [.. targets.Together(function).Where(f => f.Address != function.Address && f.Driver is not null and not "pci-stub" && f.Driver != driver)];
+        List<PciFunction> others = [.. targets.Together(function).Where(f => f.Address != function.Address && !Targets.IsBridge(f) && f.Driver is not null and not "pci-stub" && f.Driver != driver)];
         if (others.Count > 0 && !wholeGroup)
         {
             throw new PciException(
@@ -99,6 +115,26 @@ internal sealed class Binding(BrokerConfig config, Targets targets, DeviceNodes 
             throw new PciException(Errno.EBUSY, $"{function.Address} is in use: {string.Join("; ", uses)}", "End that use first; the broker takes nothing away from the machine itself.");
     }
 
+    // They go with the driver of the one that has them.
+    private void RefuseUsedVirtual(PciFunction function)
+    {
+        foreach (var each in targets.VirtualOf(function))
+            RefuseUsed(each);
+    }
+
+    // Whatever the functions, and those that go with them, are opened by: before, meanwhile and after.
+    private HashSet<string> Nodes(IEnumerable<PciFunction> moving)
+    {
+        HashSet<string> nodes = new(StringComparer.Ordinal);
+        foreach (var function in moving.SelectMany(f => (IEnumerable<PciFunction>)[f, .. targets.VirtualOf(f)]))
+        {
+            nodes.Add(Path.Combine(config.UioNodes, function.Address));
+            if (function.Group is { } group)
+                nodes.Add(Path.Combine(config.VfioNodes, group));
+        }
+        return nodes;
+    }
+
     // A driver that is told to let a function go waits for whoever has it open.
     private void RefuseHeld(PciFunction function)
     {
@@ -110,10 +146,15 @@ internal sealed class Binding(BrokerConfig config, Targets targets, DeviceNodes 
         };
         if (target is null)
             return;
-        var holders = nodes.Holders(target.Node);
-        if (holders.Count > 0 || (target.Device.Backend == Target.Vfio && !DeviceNodes.IsFree(target)))
-            throw new PciException(Errno.EBUSY, $"{target} is open{(holders.Count > 0 ? $" in process {string.Join(", ", holders)}" : string.Empty)}", $"End that program, or take the device back: riser broker take-back {target}.");
+        var holders = processes.With(target.Node);
+        var obstacle = target.Device.Backend == Target.Vfio ? DeviceNodes.Obstacle(target) : null;
+        if (holders.Count > 0 || obstacle is Errno.EBUSY)
+            throw new PciException(Errno.EBUSY, $"{target} is open{(holders.Count > 0 ? $" in process {Processes.Named(holders)}" : string.Empty)}", $"End that program, or take the device back: riser broker take-back {target}.");
+        if (obstacle is { } errno)
+            throw new PciException(errno, $"Whether {target} is open cannot be told: {target.Node} does not open", "The broker has run into a limit (EMFILE, ENFILE), or is not root (EACCES).");
     }
+
+    private static bool IsAnother(KeyValuePair<string, FormerBinding> known, Dictionary<string, FormerBinding> now) => now.TryGetValue(known.Key, out var card) && card.Id != known.Value.Id;
 
     private List<string> InTurn(
         Dictionary<string, FormerBinding> functions,

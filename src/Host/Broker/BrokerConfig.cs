@@ -13,8 +13,7 @@ internal sealed record BrokerConfig(
     string Bindings,
     Policy Policy,
     IReadOnlyList<string> Drivers,
-    int MostPerUser,
-    TimeSpan IdleTimeout,
+    ConnectionLimits Connections,
     string Sysfs,
     string Proc,
     string VfioNodes,
@@ -38,8 +37,7 @@ internal sealed record BrokerConfig(
             section.Text("broker", "bindings"),
             ReadPolicy(section),
             [.. section.GetStringList("bind.drivers")],
-            section.Count("broker", "connections.most-per-user", 1, 10_000),
-            section.Time("broker", "connections.idle-timeout"),
+            new(section.Count("broker", "connections.most", 1, 100_000), section.Count("broker", "connections.most-per-user", 1, 10_000), section.Interval("broker", "connections.idle-timeout")),
             section.Text("broker", "sysfs"),
             section.Text("broker", "proc"),
             section.Text("broker", "nodes.vfio"),
@@ -80,8 +78,8 @@ internal sealed record BrokerConfig(
             "bind" => Act.Bind,
             _ => throw Wrong(path, "may", text, "open, take-back or bind"),
         }),
-        AtLeastASecond(rule, path, "lease"),
-        rule.Time(path, "take-back.within"),
+        Within(rule, path, "lease", TimeSpan.FromSeconds(1), "from 1s to 20 days"),
+        Within(rule, path, "take-back.within", TimeSpan.Zero, "from 0s to 20 days"),
         rule.GetString("take-back.then") switch
         {
             "kill" => Stubborn.Kill,
@@ -95,9 +93,10 @@ internal sealed record BrokerConfig(
     private static HashSet<uint> Groups(Config config, string path, string key) =>
         [.. config.GetStringList(key).Select(text => uint.TryParse(text, out uint number) ? number : Syscall.getgrnam(text)?.gr_gid ?? throw Wrong(path, key, text, "a group of this machine, by name or number"))];
 
-    private static TimeSpan AtLeastASecond(Config config, string path, string key) => config.Time(path, key) is var time && time >= TimeSpan.FromSeconds(1)
+    // What is longer does not fit into what holders are told, in milliseconds.
+    private static TimeSpan Within(Config config, string path, string key, TimeSpan least, string expected) => config.Time(path, key) is var time && time >= least && time <= TimeSpan.FromDays(20)
         ? time
-        : throw Wrong(path, key, config.GetString(key), "1s or more");
+        : throw Wrong(path, key, config.GetString(key), expected);
 
     private static UnixFileMode Mode(Config section, string key)
     {

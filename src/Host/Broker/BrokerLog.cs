@@ -33,7 +33,7 @@ internal static partial class BrokerLog
     public static partial void Killed(this ILogger log, int process, Target device);
 
     [LoggerMessage(10, LogLevel.Information, "{Done}, for {Who}")]
-    public static partial void Bound(this ILogger log, string done, PeerCredentials who);
+    public static partial void Bound(this ILogger log, string done, PeerCredentials? who);
 
     [LoggerMessage(11, LogLevel.Warning, "The connection of {Who} is closed: {Why}")]
     public static partial void Dropped(this ILogger log, PeerCredentials who, string why);
@@ -43,4 +43,7 @@ internal static partial class BrokerLog
 
     [LoggerMessage(13, LogLevel.Error, "{What} failed")]
     public static partial void Failed(this ILogger log, string what, Exception problem);
+
+    [LoggerMessage(14, LogLevel.Warning, "{Count} more refusals in the last minute are not written down, of {Whom}")]
+    public static partial void NotWritten(this ILogger log, int count, string whom);
 }

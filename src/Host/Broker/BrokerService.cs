@@ -22,12 +22,15 @@ internal sealed class BrokerService : IDisposable
     private readonly long _start;
     private readonly Targets _targets;
     private readonly DeviceNodes _nodes;
+    private readonly Processes _having;
+    private readonly Killing _killing;
     private readonly Binding _binding;
+    private readonly RefusalLog _refusals;
     private readonly ListeningSocket _socket;
     private readonly ITimer _timer;
     private readonly Channel<object> _inputs = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // each peer has one request under way
     private readonly ConcurrentDictionary<long, PeerConnection> _peers = [];
-    private readonly Dictionary<long, ProcessHandle> _processes = []; // of peers that hold something, or have left and still have it open
+    private readonly Dictionary<long, ProcessHandle> _left = []; // processes of peers that have left and still have something open
     private BrokerState _state = BrokerState.Empty;
 
     /// <exception cref="RunFailedException">It cannot listen there, or cannot read what was bound.</exception>
@@ -36,8 +39,11 @@ internal sealed class BrokerService : IDisposable
         (_config, _log, _time, _start) = (config, log, time, time.GetTimestamp());
         var sysfs = new PciSysfs(config.Sysfs);
         _targets = new(sysfs, config.VfioNodes, config.UioNodes);
-        _nodes = new(config.VfioNodes, config.Proc);
-        _binding = new(config, _targets, _nodes);
+        _having = new(config.Proc);
+        _killing = new(_having, log);
+        _nodes = new(config.VfioNodes, _having);
+        _binding = new(config, _targets, _having);
+        _refusals = new(log, () => Now);
         _socket = ListeningSocket.Open(config.Socket, config.SocketMode);
         _timer = time.CreateTimer(_ => Post(new Input.Tick()), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -52,7 +58,7 @@ internal sealed class BrokerService : IDisposable
         try
         {
             await foreach (object input in _inputs.Reader.ReadAllAsync(end))
-                Take(input);
+                TakeGuarded(input);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -67,7 +73,7 @@ internal sealed class BrokerService : IDisposable
         _socket.Dispose();
         foreach (var peer in _peers.Values)
             peer.Dispose();
-        foreach (var process in _processes.Values)
+        foreach (var process in _left.Values)
             process.Dispose();
     }
 
@@ -87,7 +93,7 @@ internal sealed class BrokerService : IDisposable
             {
                 return;
             }
-            catch (SocketException problem) // out of descriptors, or he was gone before
+            catch (Exception problem) // out of descriptors, or he was gone before
             {
                 _log.Failed("accept", problem);
                 await Task.Delay(TimeSpan.FromMilliseconds(100), _time, CancellationToken.None);
@@ -102,16 +108,16 @@ internal sealed class BrokerService : IDisposable
         {
             peer = new(id, socket);
         }
-        catch (SocketException problem)
+        catch (Exception problem)
         {
             _log.Failed("SO_PEERCRED", problem);
             socket.Dispose();
             return;
         }
-        if (_peers.Values.Count(p => p.Who.User == peer.Who.User) >= _config.MostPerUser)
+        if (_config.Connections.Refusal(peer.Who.User, _peers.Values.Select(p => p.Who.User)) is { } refusal)
         {
-            _log.Dropped(peer.Who, $"its user has {_config.MostPerUser} connections already");
-            peer.Send(Replies.Refused(Errno.EUSERS, $"User {peer.Who.User} has {_config.MostPerUser} connections to the broker already", "Close some; broker.connections.most-per-user is the limit."));
+            _refusals.Dropped(peer.Who, refusal.Why);
+            peer.Send(Replies.Refused(refusal));
             peer.Dispose();
             return;
         }
@@ -124,7 +130,7 @@ internal sealed class BrokerService : IDisposable
         string? why = "it failed";
         try
         {
-            why = await peer.RunAsync(request => Post(() => Handle(peer, request)), _config.IdleTimeout, end);
+            why = await peer.RunAsync(request => Post(() => Handle(peer, request)), _config.Connections.IdleTimeout, end);
         }
         catch (Exception problem) when (problem is not OperationCanceledException) // one connection's trouble stays its own
         {
@@ -138,10 +144,25 @@ internal sealed class BrokerService : IDisposable
     private void Leave(PeerConnection peer, string? why)
     {
         if (why is not null)
-            _log.Dropped(peer.Who, why);
-        Move(new Input.Left(peer.Id));
+            _refusals.Dropped(peer.Who, why);
         _peers.TryRemove(peer.Id, out _);
+        if (_state.Grants.Values.Any(g => g.Peer == peer.Id) && peer.TakeProcess() is { } process)
+            _left.Add(peer.Id, process);
+        Move(new Input.Left(peer.Id));
         peer.Dispose();
+    }
+
+    // Whatever one of them meets with, the others go on.
+    private void TakeGuarded(object input)
+    {
+        try
+        {
+            Take(input);
+        }
+        catch (Exception problem)
+        {
+            _log.Failed("What somebody asked for", problem);
+        }
     }
 
     private void Take(object input)
@@ -151,17 +172,23 @@ internal sealed class BrokerService : IDisposable
         else
             Move((Input)input);
         Forget();
-        if (_state.Due is { } due)
-            _timer.Change(due > Now ? due - Now : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
-        else
-            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer.Change(_state.Wait(Now) ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     private void Move(Input input)
     {
         (_state, var effects) = _state.On(input, Now);
         foreach (var effect in effects)
-            Perform(effect);
+        {
+            try
+            {
+                Perform(effect);
+            }
+            catch (Exception problem) // what is decided is decided, and the rest of it is done
+            {
+                _log.Failed(effect.GetType().Name, problem);
+            }
+        }
     }
 
     /// <summary>What is asked for, in the loop; what it reads of sysfs does not block.</summary>
@@ -187,13 +214,13 @@ internal sealed class BrokerService : IDisposable
                     TakeBack(peer, _targets.Find(request.TakeBack.Device));
                     break;
                 case Request.CommandOneofCase.Bind:
-                    Bind(peer, () => _binding.Bind(peer.Who, request.Bind.Address, request.Bind.Driver, request.Bind.WholeGroup));
+                    Move(new Input.Bind(peer.Id, _binding.Bind(peer.Who, request.Bind.Address, request.Bind.Driver, request.Bind.WholeGroup)));
                     break;
                 case Request.CommandOneofCase.Unbind:
-                    Bind(peer, () => _binding.Unbind(peer.Who, request.Unbind.Address, request.Unbind.WholeGroup));
+                    Move(new Input.Bind(peer.Id, _binding.Unbind(peer.Who, request.Unbind.Address, request.Unbind.WholeGroup)));
                     break;
                 case Request.CommandOneofCase.List:
-                    Move(new Input.Listing(peer.Id, peer.Who, _config.Policy.IsAdministrator(peer.Who)));
+                    Move(new Input.Listing(peer.Id, peer.Who, _config.Policy.IsAdministrator(peer.Who), request.List.After));
                     break;
                 case Request.CommandOneofCase.None:
                 default:
@@ -203,6 +230,11 @@ internal sealed class BrokerService : IDisposable
         catch (PciException refusal)
         {
             Refuse(peer, request.CommandCase.ToString(), refusal);
+        }
+        catch (Exception problem) // sysfs changes while it is read
+        {
+            _log.Failed($"{request.CommandCase} of {peer.Who}", problem);
+            Refuse(peer, request.CommandCase.ToString(), Failure(problem));
         }
     }
 
@@ -226,24 +258,20 @@ internal sealed class BrokerService : IDisposable
         Move(new Input.TakeBack(peer.Id, peer.Who, target, mayNot));
     }
 
-    private void Bind(PeerConnection peer, Func<IReadOnlyList<string>> act)
+    private void Bind(Effect.Bind bind)
     {
-        Beside(act, (done, problem) =>
+        var who = _peers.GetValueOrDefault(bind.Peer)?.Who; // who may leave before it is done
+        Beside(bind.Plan.Act, (done, problem) =>
         {
-            if (problem is not null)
-            {
-                Refuse(peer, "a binding", problem);
-                return;
-            }
-            foreach (string line in done!)
-                _log.Bound(line, peer.Who);
-            Reply(peer, Replies.Bound(done));
+            foreach (string line in done ?? [])
+                _log.Bound(line, who);
+            Move(new Input.Bound(bind.Peer, bind.Plan, problem is null ? Replies.Bound(done!) : Replies.Refused(problem)));
         });
     }
 
     private void Refuse(PeerConnection peer, string what, PciException refusal)
     {
-        _log.Refused(peer.Who, what, refusal.Why, refusal.Errno);
+        _refusals.Refused(peer.Who, what, refusal.Why, refusal.Errno);
         Reply(peer, Replies.Refused(refusal));
     }
 
@@ -264,8 +292,9 @@ internal sealed class BrokerService : IDisposable
             case Effect.Answer answer: Answer(answer); break;
             case Effect.Tell tell: _peers.GetValueOrDefault(tell.Peer)?.Send(tell.Reply); break;
             case Effect.Revoke revoke: Beside(() => DeviceNodes.Revoke(revoke.Target), (problem, fault) => Move(new Input.Revoked(revoke.Target.Node, fault?.Why ?? problem))); break;
-            case Effect.Look look: Beside(() => DeviceNodes.IsFree(look.Target), (free, _) => Move(new Input.Looked(look.Target.Node, free))); break;
+            case Effect.Look look: Beside(() => Look(look), (looked, _) => Move(looked ?? new Input.Looked(look.Target.Node, Free: false))); break;
             case Effect.Kill kill: Kill(kill); break;
+            case Effect.Bind bind: Bind(bind); break;
             case Effect.Log log: Log(log); break;
             default: throw new InvalidOperationException(effect.GetType().Name);
         }
@@ -273,7 +302,7 @@ internal sealed class BrokerService : IDisposable
 
     private void Open(Input.Wish wish) => Beside(
         () => !wish.Resumes ? _nodes.Open(wish.Target, wish.Container)
-            : _nodes.Holds(wish.Who.Process, wish.Target.Node) ? []
+            : _having.Has(wish.Who.Process, wish.Target.Node) ? []
             : throw new PciException(Errno.ENODEV, $"{wish.Who} does not have {wish.Target} open", "Ask for it anew."),
         (descriptors, problem) => Move(problem is null
             ? new Input.Opened(wish.Target.Node, wish.Peer, descriptors!)
@@ -284,7 +313,6 @@ internal sealed class BrokerService : IDisposable
         if (_peers.TryGetValue(pass.Peer, out var peer))
         {
             peer.Holds = true;
-            Remember(peer);
             peer.Answer(pass.Reply, pass.Descriptors);
         }
         Close(pass.Descriptors); // the broker keeps nothing of what it has given
@@ -301,46 +329,28 @@ internal sealed class BrokerService : IDisposable
         if (!_peers.TryGetValue(answer.Peer, out var peer))
             return;
         if (answer.Reply.AnswerCase == Actors.Backends.Broker.Messages.Reply.AnswerOneofCase.Refused)
-            _log.Refused(peer.Who, "what it asks for", answer.Reply.Refused.Why, (Errno)answer.Reply.Refused.Errno);
+            _refusals.Refused(peer.Who, "what it asks for", answer.Reply.Refused.Why, (Errno)answer.Reply.Refused.Errno);
         peer.Holds = _state.Of(peer.Id) is not null;
-        if (peer.Holds)
-            Remember(peer);
         peer.Answer(answer.Reply);
     }
 
-    // The process that has the lease, and whoever else has the node open: he got it from that process, and has no lease.
-    private void Kill(Effect.Kill kill)
+    private Input.Looked Look(Effect.Look look)
     {
-        try
-        {
-            _log.Killed(kill.Who.Process, kill.Target);
-            _processes.GetValueOrDefault(kill.Peer)?.Kill();
-            foreach (int holder in _nodes.Holders(kill.Target.Node).Where(p => p != kill.Who.Process && p != Environment.ProcessId))
-            {
-                using var process = ProcessHandle.Open(holder);
-                if (process is null || !_nodes.Holds(holder, kill.Target.Node)) // its number may be another's by now
-                    continue;
-                _log.Killed(holder, kill.Target);
-                process.Kill();
-            }
-        }
-        catch (NativeException refused)
-        {
-            _log.Failed("To kill a holder", refused);
-        }
+        bool free = DeviceNodes.Obstacle(look.Target) is null;
+        return new(look.Target.Node, free, look.Names && !free && _having.With(look.Target.Node) is { Count: > 0 } holders ? $" in process {Processes.Named(holders)}" : string.Empty);
     }
 
-    private void Remember(PeerConnection peer)
+    private void Kill(Effect.Kill kill)
     {
-        if (!_processes.ContainsKey(peer.Id) && ProcessHandle.OfPeer(peer.Socket, peer.Who.Process) is { } process)
-            _processes.Add(peer.Id, process);
+        var holder = _peers.GetValueOrDefault(kill.Peer)?.Process ?? _left.GetValueOrDefault(kill.Peer);
+        Beside(() => _killing.Of(kill.Target, holder, kill.Who.User));
     }
 
     private void Forget()
     {
-        foreach (long peer in _processes.Keys.Where(id => !_state.Grants.Values.Any(g => g.Peer == id)).ToArray())
+        foreach (long peer in _left.Keys.Where(id => !_state.Grants.Values.Any(g => g.Peer == id)).ToArray())
         {
-            _processes.Remove(peer, out var process);
+            _left.Remove(peer, out var process);
             process!.Dispose();
         }
     }
@@ -354,15 +364,33 @@ internal sealed class BrokerService : IDisposable
             case Event.Resumed: _log.Resumed(grant.Target, grant.Target.Node, grant.Who, grant.Rule.Name); break;
             case Event.AskedBack: _log.AskedBack(grant.Target, grant.Who, log.Cause); break;
             case Event.BackAgain: _log.BackAgain(grant.Target, grant.Who, log.Detail); break;
-            case Event.StillHeld: _log.StillHeld(grant.Target, grant.Who, log.Cause, string.Join(", ", _nodes.Holders(grant.Target.Node))); break;
+            case Event.StillHeld: Beside(() => _log.StillHeld(grant.Target, grant.Who, log.Cause, Processes.Named(_having.With(grant.Target.Node)))); break;
             case Event.NotRevoked: _log.NotRevoked(grant.Target, grant.Who, log.Detail); break;
             default: throw new InvalidOperationException(log.Event.ToString());
         }
     }
 
-    // On a thread of its own: the kernel may take its time over a device, and nobody else is to wait for that.
-    private void Beside<T>(Func<T> act, Action<T?, PciException?> then) => _ = Task.Factory.StartNew(
+    private void Beside(Action act) => Beside<object?>(
         () =>
+        {
+            act();
+            return null;
+        },
+        (_, _) => { });
+
+    // On a thread of its own: the kernel may take its time over a device, and nobody else is to wait for that.
+    private void Beside<T>(Func<T> act, Action<T?, PciException?> then)
+    {
+        try
+        {
+            new Thread(Run) { IsBackground = true, Name = "riser-beside" }.Start();
+        }
+        catch (Exception problem) when (problem is OutOfMemoryException or ThreadStartException) // no more threads
+        {
+            Fail(problem);
+        }
+
+        void Run()
         {
             try
             {
@@ -371,13 +399,17 @@ internal sealed class BrokerService : IDisposable
             }
             catch (Exception problem)
             {
-                if (problem is not PciException)
-                    _log.Failed("A device", problem);
-                var refusal = problem as PciException ?? new PciException(Errno.EIO, $"The broker failed: {problem.Message}", "Its log says more.");
-                Post(() => then(default, refusal));
+                Fail(problem);
             }
-        },
-        CancellationToken.None,
-        TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
-        TaskScheduler.Default);
+        }
+
+        void Fail(Exception problem)
+        {
+            if (problem is not PciException)
+                _log.Failed("A device", problem);
+            Post(() => then(default, problem as PciException ?? Failure(problem)));
+        }
+    }
+
+    private static PciException Failure(Exception problem) => new(Errno.EIO, $"The broker failed: {problem.Message}", "Its log says more.");
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Broker.Messages;
 
 namespace Riser.Host.Broker;
@@ -16,20 +17,25 @@ namespace Riser.Host.Broker;
 /// </code>
 /// </summary>
 /// <param name="Grants">By node.</param>
-internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Grants)
+/// <param name="InBinding">Nodes whose functions are on their way from one driver to another: nobody gets them meanwhile.</param>
+internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Grants, ImmutableHashSet<string> InBinding)
 {
     private static readonly TimeSpan s_soon = TimeSpan.FromMilliseconds(100); // a process that ends closes its files within that, mostly
     private static readonly TimeSpan s_later = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_punctual = TimeSpan.FromSeconds(1); // whoever comes later than that has himself been held up
 
     private static readonly PolicyRule s_noRule = new("(none)", new HashSet<uint>(), new HashSet<uint>(), [], Act.None, TimeSpan.Zero, TimeSpan.Zero, Stubborn.Report);
 
     /// <summary>No connection has this number.</summary>
     public const long Nobody = 0;
 
-    public static readonly BrokerState Empty = new(ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal));
+    public static readonly BrokerState Empty = new(ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal), ImmutableHashSet.Create<string>(StringComparer.Ordinal));
 
     /// <summary>When the next <see cref="Input.Tick"/> is wanted; null: none.</summary>
     public TimeSpan? Due => Grants.Values.Min(g => g.Phase.Due);
+
+    /// <summary>How long a timer is to wait for that; null: for ever.</summary>
+    public TimeSpan? Wait(TimeSpan now) => Due is { } due ? TimeSpan.FromTicks(Math.Clamp((due - now).Ticks, 0, TimeSpan.TicksPerDay)) : null;
 
     public Step On(Input input, TimeSpan now) => input switch
     {
@@ -40,8 +46,10 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
         Input.Left left => Left(left.Peer, now),
         Input.TakeBack back => TakenBack(back, now),
         Input.Looked looked => Looked(looked, now),
-        Input.Revoked revoked => Revoked(revoked),
+        Input.Revoked revoked => Revoked(revoked, now),
         Input.Listing listing => new(this, [new Effect.Answer(listing.Peer, new Reply { Grants = List(listing, now) })]),
+        Input.Bind bind => Bind(bind),
+        Input.Bound bound => new(this with { InBinding = InBinding.Except(bound.Plan.Nodes) }, [new Effect.Answer(bound.Peer, bound.Reply)]),
         Input.Tick => Ticked(now),
         _ => throw new ArgumentOutOfRangeException(nameof(input), input.GetType().Name, "is no input"),
     };
@@ -53,11 +61,13 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
     {
         if (Of(wish.Peer) is { } own)
             return Answer(wish.Peer, Replies.Refused(Errno.EINVAL, $"This connection holds {own.Target} already", "Use one connection for each device."));
+        if (InBinding.Contains(wish.Target.Node))
+            return Answer(wish.Peer, InBindingNow(wish.Target.ToString()));
         if (!Grants.TryGetValue(wish.Target.Node, out var grant))
             return Put(new(wish.Target, wish.Peer, wish.Who, wish.Rule, new Phase.Opening(), [], []), new Effect.Open(wish));
         return grant.Phase.IsOnItsWayBack
             ? Put(grant with { Next = grant.Next.Add(wish) })
-            : Answer(wish.Peer, Replies.Refused(Errno.EBUSY, $"{wish.Target} is held by {grant.Who}", $"End that program, or take the device back: riser broker take-back {grant.Target}."));
+            : Answer(wish.Peer, IsHeld(wish.Target, grant));
     }
 
     private Step Opened(Input.Opened opened, TimeSpan now)
@@ -90,7 +100,7 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
         {
             { Phase: Phase.Opening } grant => step.Next.Remove(grant, Replies.Refused(Errno.ENOENT, $"{grant.Target} is held by nobody", "There is nothing to take back.")),
             { Phase: Phase.Held } grant => step.Next.Begin(grant, Cause.HolderLeft, now),
-            { Phase: Phase.Overdue overdue } grant => step.Next.LookAt(grant, overdue with { NextLook = null }),
+            { Phase: Phase.Overdue overdue } grant => step.Next.TryAgain(grant, overdue),
             { Phase: Phase.Asked asked } grant => step.Next.LookAt(grant, new Phase.Closing(now + grant.Rule.TakeBackWithin, NextLook: null, asked.Cause, Killed: false)),
             _ => step,
         };
@@ -101,8 +111,13 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
         bool isHeld = Grants.TryGetValue(back.Target.Node, out var grant);
         if (back.MayNot is { } refused && grant?.Who.User != back.Who.User)
             return Answer(back.Peer, new Reply { Refused = refused });
-        if (!isHeld && back.Target.IsRevocable) // perhaps from a broker before this one
-            return Put(new(back.Target, Nobody, back.Who, s_noRule, new Phase.Revoking(Cause.Requested), [back.Peer], []), new Effect.Revoke(back.Target));
+        if (InBinding.Contains(back.Target.Node))
+            return Answer(back.Peer, InBindingNow(back.Target.ToString()));
+        if (!isHeld) // perhaps one whom a broker before this one gave it to has it
+        {
+            var unknown = new Grant(back.Target, Nobody, back.Who, s_noRule, new Phase.Revoking(Cause.Requested), [back.Peer], []);
+            return back.Target.IsRevocable ? Put(unknown, new Effect.Revoke(back.Target)) : LookAt(unknown, new Phase.Closing(now, NextLook: null, Cause.Requested, Killed: false));
+        }
         if (grant is null or { Phase: Phase.Opening })
             return Answer(back.Peer, Replies.Refused(Errno.ENOENT, $"{back.Target} was given to nobody by this broker", "There is nothing to take back."));
         var waiting = grant with { Waiting = grant.Waiting.Add(back.Peer) };
@@ -115,6 +130,9 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
             return new(this, []);
         return grant.Phase switch
         {
+            Phase.Closing when grant.Peer == Nobody => Remove(grant, looked.Free
+                ? Replies.Refused(Errno.ENOENT, $"{grant.Target} was given to nobody by this broker", "There is nothing to take back.")
+                : Replies.Refused(Errno.EBUSY, $"{grant.Target} is open{looked.Holders}, but was not given by this broker: by one before it, or by nobody", "End that program; a broker asks and kills those alone whom it gave the device to.")),
             Phase.Closing or Phase.Overdue when looked.Free => IsBack(grant),
             Phase.Closing closing when now < closing.Deadline => Put(grant with { Phase = closing with { NextLook = now + s_soon } }),
             Phase.Closing { Killed: false } closing => Insist(grant, closing.Cause, now),
@@ -124,17 +142,41 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
         };
     }
 
-    private Step Revoked(Input.Revoked revoked)
+    private Step Revoked(Input.Revoked revoked, TimeSpan now)
     {
         if (!Grants.TryGetValue(revoked.Node, out var grant) || grant.Phase is not Phase.Revoking revoking)
             return new(this, []);
         if (revoked.Problem is null)
             return IsBack(grant, new Effect.Tell(grant.Peer, Replies.TakenBack(grant.Target, Text(revoking.Cause))));
         var refusal = Replies.Refused(Errno.EIO, $"The kernel did not take {grant.Target} back: {revoked.Problem}", "Its log may say more.");
-        return Remove(grant, refusal, new Effect.Log(Event.NotRevoked, grant, revoking.Cause, revoked.Problem));
+        if (grant.Peer == Nobody)
+            return Remove(grant, refusal, new Effect.Log(Event.NotRevoked, grant, revoking.Cause, revoked.Problem));
+        Effect[] first = revoking.Again ? [] : [new Effect.Log(Event.NotRevoked, grant, revoking.Cause, revoked.Problem)]; // said once
+        return Put(grant with { Phase = new Phase.Overdue(now + s_later, revoking.Cause), Waiting = [], Next = [] }, [.. Refuse(grant, refusal), .. first]);
     }
 
+    // A driver that is changed waits for whoever has the device, and whoever gets it meanwhile would get it with half a group.
+    private Step Bind(Input.Bind bind)
+    {
+        foreach (string node in bind.Plan.Nodes)
+        {
+            if (Grants.TryGetValue(node, out var grant))
+                return Answer(bind.Peer, IsHeld(grant.Target, grant));
+            if (InBinding.Contains(node))
+                return Answer(bind.Peer, InBindingNow(node));
+        }
+        return new(this with { InBinding = InBinding.Union(bind.Plan.Nodes) }, [new Effect.Bind(bind.Peer, bind.Plan)]);
+    }
+
+    // While the broker was held up (stopped, starved, a frozen machine) nobody could be heard: what holders have said meanwhile lies behind this, and they get the time back to say it.
     private Step Ticked(TimeSpan now)
+    {
+        if (now - Due is { } late && late > s_punctual)
+            return (this with { Grants = Grants.SetItems(Grants.Select(g => KeyValuePair.Create(g.Key, g.Value with { Phase = g.Value.Phase.Later(late + s_punctual) }))) }).TickedInTime(now);
+        return TickedInTime(now);
+    }
+
+    private Step TickedInTime(TimeSpan now)
     {
         var step = new Step(this, []);
         foreach (var grant in Grants.Values.Where(g => g.Phase.Due <= now))
@@ -144,7 +186,7 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
                 Phase.Held => step.Next.Begin(grant, Cause.LeaseEnded, now),
                 Phase.Asked asked => step.Next.Insist(grant, asked.Cause, now),
                 Phase.Closing closing => step.Next.LookAt(grant, closing with { NextLook = null }),
-                Phase.Overdue overdue => step.Next.LookAt(grant, overdue with { NextLook = null }),
+                Phase.Overdue overdue => step.Next.TryAgain(grant, overdue),
                 _ => step.Next.Put(grant),
             };
             step = new(next.Next, [.. step.Effects, .. next.Effects]);
@@ -165,7 +207,11 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
             new Effect.Log(Event.AskedBack, grant, cause));
     }
 
-    private Step LookAt(Grant grant, Phase phase) => Put(grant with { Phase = phase }, new Effect.Look(grant.Target));
+    private Step TryAgain(Grant grant, Phase.Overdue overdue) => grant.Target.IsRevocable
+        ? Put(grant with { Phase = new Phase.Revoking(overdue.Cause, Again: true) }, new Effect.Revoke(grant.Target))
+        : LookAt(grant, overdue with { NextLook = null });
+
+    private Step LookAt(Grant grant, Phase phase) => Put(grant with { Phase = phase }, new Effect.Look(grant.Target, Names: grant.Peer == Nobody));
 
     private Step Insist(Grant grant, Cause cause, TimeSpan now) => grant.Rule.Then == Stubborn.Kill
         ? Put(
@@ -197,7 +243,7 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
     // Those who wait hear of it; the first who wishes for it is next.
     private Step Remove(Grant grant, Reply toWaiting, params ReadOnlySpan<Effect> first)
     {
-        var step = new Step(new(Grants.Remove(grant.Target.Node)), [.. first, .. grant.Waiting.Select(w => new Effect.Answer(w, toWaiting))]);
+        var step = new Step(this with { Grants = Grants.Remove(grant.Target.Node) }, [.. first, .. grant.Waiting.Select(w => new Effect.Answer(w, toWaiting))]);
         foreach (var wish in grant.Next)
         {
             var next = step.Next.Wished(wish);
@@ -209,15 +255,36 @@ internal sealed record BrokerState(ImmutableSortedDictionary<string, Grant> Gran
     private static IEnumerable<Effect> Refuse(Grant grant, Reply refusal) =>
         [.. grant.Waiting.Select(w => new Effect.Answer(w, refusal)), .. grant.Next.Select(w => new Effect.Answer(w.Peer, refusal))];
 
-    private Grants List(Input.Listing listing, TimeSpan now) => new()
+    // As many as fit into a message; the rest is asked for with the last one's node.
+    private Grants List(Input.Listing listing, TimeSpan now)
     {
-        All = { Grants.Values.Where(g => listing.All || g.Who.User == listing.Who.User).Select(g => Replies.Grant(g, now)) },
-    };
+        var list = new Grants();
+        int size = 0;
+        string last = string.Empty;
+        foreach (var (node, grant) in Grants.Where(g => string.CompareOrdinal(g.Key, listing.After) > 0 && (listing.All || g.Value.Who.User == listing.Who.User)))
+        {
+            var one = Replies.Grant(grant, now);
+            size += one.CalculateSize();
+            if (list.All.Count > 0 && size > Frame.LongestMessage / 2) // which leaves room for what frames each
+            {
+                list.Next = last;
+                break;
+            }
+            list.All.Add(one);
+            last = node;
+        }
+        return list;
+    }
+
+    private static Reply IsHeld(Target target, Grant grant) =>
+        Replies.Refused(Errno.EBUSY, $"{target} is held by {grant.Who}", $"End that program, or take the device back: riser broker take-back {grant.Target}.");
+
+    private static Reply InBindingNow(string what) => Replies.Refused(Errno.EBUSY, $"{what} is being bound to another driver", "Ask again when that is done.");
 
     private bool IsOpening(string node, long peer, out Grant grant) =>
         Grants.TryGetValue(node, out grant!) && grant.Phase is Phase.Opening && grant.Peer == peer;
 
-    private Step Put(Grant grant, params ReadOnlySpan<Effect> effects) => new(new(Grants.SetItem(grant.Target.Node, grant)), [.. effects]);
+    private Step Put(Grant grant, params ReadOnlySpan<Effect> effects) => new(this with { Grants = Grants.SetItem(grant.Target.Node, grant) }, [.. effects]);
 
     private Step Answer(long peer, Reply reply) => new(this, [new Effect.Answer(peer, reply)]);
 

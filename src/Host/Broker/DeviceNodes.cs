@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mono.Unix.Native;
 using Riser.Actors.Backends;
 using Riser.Actors.Interop;
@@ -6,7 +5,7 @@ using Riser.Actors.Interop;
 namespace Riser.Host.Broker;
 
 /// <summary>What the broker does with device nodes. Blocks; thread-safe.</summary>
-internal sealed class DeviceNodes(string vfioNodes, string proc)
+internal sealed class DeviceNodes(string vfioNodes, Processes processes)
 {
     /// <summary>Opens a node, for somebody else.</summary>
     /// <exception cref="PciException">EBUSY: some process has it; ENOENT, ENODEV: it is not there.</exception>
@@ -27,12 +26,16 @@ internal sealed class DeviceNodes(string vfioNodes, string proc)
     }
 
     /// <summary>Whether nobody has a node open. The kernel opens a VFIO group once, and with it whatever was opened through it.</summary>
-    public static bool IsFree(Target target)
+    /// <returns>Null: nobody has it, or it is gone; EBUSY: somebody has; anything else: it cannot be told, and so is not free.</returns>
+    public static Errno? Obstacle(Target target)
     {
         int fd = Syscall.open(target.Node, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
         if (fd >= 0)
+        {
             LibC.close(fd);
-        return fd >= 0 || Stdlib.GetLastError() is not Errno.EBUSY;
+            return null;
+        }
+        return Stdlib.GetLastError() is not (Errno.ENOENT or Errno.ENODEV or Errno.ENXIO) and var errno ? errno : null;
     }
 
     /// <summary>Takes a uio device from whoever has it.</summary>
@@ -51,33 +54,6 @@ internal sealed class DeviceNodes(string vfioNodes, string proc)
         }
     }
 
-    /// <summary>The processes that have a node open under that name, as far as this process may look.</summary>
-    public IReadOnlyList<int> Holders(string node)
-    {
-        List<int> found = [];
-        foreach (string folder in Directory.EnumerateDirectories(proc))
-        {
-            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int process) && Has(folder, node))
-                found.Add(process);
-        }
-        return found;
-    }
-
-    /// <summary>Whether one process has a node open under that name.</summary>
-    public bool Holds(int process, string node) => process > 0 && Has(Path.Combine(proc, process.ToString(CultureInfo.InvariantCulture)), node);
-
-    private static bool Has(string folder, string node)
-    {
-        try
-        {
-            return Directory.EnumerateFileSystemEntries(Path.Combine(folder, "fd")).Any(link => new FileInfo(link).LinkTarget == node);
-        }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-    }
-
     private FileDescriptor OpenNode(string node, Target target)
     {
         int fd = Syscall.open(node, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
@@ -86,11 +62,11 @@ internal sealed class DeviceNodes(string vfioNodes, string proc)
         var errno = Stdlib.GetLastError();
         throw errno switch
         {
-            Errno.EBUSY => new PciException(errno, $"{target} is held by another program: {node} is open in {Named(Holders(node))}", "End that program first."),
+            Errno.EBUSY => new PciException(errno, $"{target} is held by another program: {node} is open in {Holders(node)}", "End that program first."),
             Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => new PciException(Errno.ENODEV, $"{node} is not there", "Bind all functions of its IOMMU group to vfio-pci or to no driver."),
             _ => new PciException(errno, $"The broker cannot open {node}", "It runs as root, where it may; its log says more."),
         };
     }
 
-    private static string Named(IReadOnlyList<int> processes) => processes.Count == 0 ? "a process that cannot be seen from here" : $"process {string.Join(", ", processes)}";
+    private string Holders(string node) => processes.With(node) is { Count: > 0 } holders ? $"process {Processes.Named(holders)}" : "a process that cannot be seen from here";
 }

@@ -33,6 +33,9 @@ internal abstract record Phase
     /// <summary>When something happens by itself; null: only something else moves it on.</summary>
     public abstract TimeSpan? Due { get; }
 
+    /// <summary>The same with more time for the holder, who could not be heard.</summary>
+    public virtual Phase Later(TimeSpan by) => this;
+
     /// <summary>Whether one who wishes for it had better wait a moment.</summary>
     public bool IsOnItsWayBack => this is Revoking or Closing { Killed: false };
 
@@ -45,16 +48,22 @@ internal abstract record Phase
     public sealed record Held(TimeSpan LeaseEnds) : Phase
     {
         public override TimeSpan? Due => LeaseEnds;
+
+        public override Phase Later(TimeSpan by) => new Held(LeaseEnds + by);
     }
 
     /// <summary>The holder has been asked to close it.</summary>
     public sealed record Asked(TimeSpan Deadline, Cause Cause) : Phase
     {
         public override TimeSpan? Due => Deadline;
+
+        public override Phase Later(TimeSpan by) => this with { Deadline = Deadline + by };
     }
 
     /// <summary>The kernel is taking it from whoever has it.</summary>
-    public sealed record Revoking(Cause Cause) : Phase
+    /// <param name="Cause">Why.</param>
+    /// <param name="Again">It has refused to before.</param>
+    public sealed record Revoking(Cause Cause, bool Again = false) : Phase
     {
         public override TimeSpan? Due => null;
     }
@@ -65,7 +74,7 @@ internal abstract record Phase
         public override TimeSpan? Due => NextLook;
     }
 
-    /// <summary>It was not given back in time, and nothing more is done than to look at it now and then.</summary>
+    /// <summary>It was not given back in time, and nothing more is done than to look at it now and then; the kernel, where it takes devices back, is asked again.</summary>
     public sealed record Overdue(TimeSpan? NextLook, Cause Cause) : Phase
     {
         public override TimeSpan? Due => NextLook;

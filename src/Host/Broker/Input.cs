@@ -25,13 +25,20 @@ internal abstract record Input
     public sealed record TakeBack(long Peer, PeerCredentials Who, Target Target, Refused? MayNot) : Input;
 
     /// <param name="Free">Nobody has the node open.</param>
-    public sealed record Looked(string Node, bool Free) : Input;
+    /// <param name="Holders">Who has, as the end of a sentence, where that was asked for.</param>
+    public sealed record Looked(string Node, bool Free, string Holders = "") : Input;
 
     /// <param name="Problem">What the kernel said; null when it has done it, or when there was nothing to be done.</param>
     public sealed record Revoked(string Node, string? Problem) : Input;
 
     /// <param name="All">He may know of everybody's.</param>
-    public sealed record Listing(long Peer, PeerCredentials Who, bool All) : Input;
+    /// <param name="After">The node of the last one that he knows; empty: none.</param>
+    public sealed record Listing(long Peer, PeerCredentials Who, bool All, string After = "") : Input;
+
+    /// <summary>Somebody has functions bound to another driver, which the policy lets him.</summary>
+    public sealed record Bind(long Peer, BindingPlan Plan) : Input;
+
+    public sealed record Bound(long Peer, BindingPlan Plan, Reply Reply) : Input;
 
     /// <summary>Time has passed.</summary>
     public sealed record Tick : Input;
@@ -59,7 +66,10 @@ internal abstract record Effect
     public sealed record Revoke(Target Target) : Effect;
 
     /// <summary>Whether anybody has the node open. Answered by Looked.</summary>
-    public sealed record Look(Target Target) : Effect;
+    public sealed record Look(Target Target, bool Names = false) : Effect;
+
+    /// <summary>Carries out a plan. Answered by Bound.</summary>
+    public sealed record Bind(long Peer, BindingPlan Plan) : Effect;
 
     public sealed record Kill(Target Target, long Peer, PeerCredentials Who) : Effect;
 

@@ -20,14 +20,15 @@ internal sealed class PeerConnection : IDisposable
     {
         (Id, _socket) = (id, socket);
         Who = PeerCredentials.Of(socket);
+        Process = ProcessHandle.OfPeer(socket, Who.Process); // now: later its number may be another's
     }
 
     public long Id { get; }
 
     public PeerCredentials Who { get; }
 
-    /// <summary>For asking the kernel who is there.</summary>
-    public Socket Socket => _socket;
+    /// <summary>The process that connected; null when it could not be had. Closed with the connection, unless somebody has taken it.</summary>
+    public ProcessHandle? Process { get; private set; }
 
     /// <summary>Whether he holds something, and may be silent for as long as his lease lets him.</summary>
     public bool Holds { get; set; }
@@ -39,7 +40,7 @@ internal sealed class PeerConnection : IDisposable
     /// <returns>Why it is over; null when he has closed it, in order.</returns>
     public async Task<string?> RunAsync(Action<Request> handle, TimeSpan idle, CancellationToken end)
     {
-        byte[] buffer = new byte[Frame.HeaderSize + Frame.LongestMessage];
+        byte[] header = new byte[Frame.HeaderSize];
         try
         {
             while (true)
@@ -47,13 +48,13 @@ internal sealed class PeerConnection : IDisposable
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(end, _over.Token);
                 if (!Holds)
                     limit.CancelAfter(idle);
-                if (!await FillAsync(buffer.AsMemory(0, Frame.HeaderSize), limit.Token))
+                if (!await FillAsync(header, limit.Token))
                     return null;
                 limit.CancelAfter(idle); // what has begun has to come to its end
-                int length = Frame.Length(buffer);
-                if (!await FillAsync(buffer.AsMemory(0, length), limit.Token))
+                byte[] message = new byte[Frame.Length(header)]; // only now: most connections say nothing most of the time
+                if (!await FillAsync(message, limit.Token))
                     return "it ended in the middle of a message";
-                var request = Frame.Read(Request.Parser, buffer.AsSpan(0, length));
+                var request = Frame.Read(Request.Parser, message);
                 _answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 handle(request);
                 await _answered.Task.WaitAsync(_over.Token);
@@ -83,7 +84,7 @@ internal sealed class PeerConnection : IDisposable
     /// <summary>Sends all of it at once; who lets so much wait in his buffer that it does not fit is not spoken to any more.</summary>
     public void Send(Reply reply, IReadOnlyList<FileDescriptor>? descriptors = null)
     {
-        byte[] frame = Frame.Of(reply);
+        byte[] frame = Fitting(reply);
         lock (_sending)
         {
             try
@@ -99,10 +100,28 @@ internal sealed class PeerConnection : IDisposable
         _over.Cancel();
     }
 
+    /// <summary>The process, for one who needs it longer than the connection lasts, and closes it.</summary>
+    public ProcessHandle? TakeProcess()
+    {
+        var process = Process;
+        Process = null;
+        return process;
+    }
+
     public void Dispose()
     {
         _socket.Dispose();
         _over.Dispose();
+        Process?.Dispose();
+    }
+
+    // What is too long to be said is a refusal, and not the end of who says it. Descriptors come with short ones alone.
+    private static byte[] Fitting(Reply reply)
+    {
+        int size = reply.CalculateSize();
+        return Frame.Of(size <= Frame.LongestMessage
+            ? reply
+            : Replies.Refused(Errno.EMSGSIZE, $"The answer has {size} bytes, and a message at most {Frame.LongestMessage}", "The broker's log says what it would have said."));
     }
 
     /// <returns>False: he has closed, before the first byte or in the middle.</returns>

@@ -6,7 +6,7 @@ namespace Riser.Host.Broker;
 /// <summary>What is given as one: the node that is opened, and every function that is reached through it.</summary>
 /// <param name="Device">What was asked for.</param>
 /// <param name="Node">The device node; for VFIO that of the whole group. Two targets with one node are one.</param>
-/// <param name="Functions">Bridges, which nobody drives through a group, are left out.</param>
+/// <param name="Functions">Bridges, which nobody drives through a group, are left out, unless they are bound to a VFIO driver.</param>
 internal sealed record Target(DeviceId Device, string Node, IReadOnlyList<PciFunction> Functions)
 {
     public const string Vfio = "vfio", Uio = "uio";
@@ -46,10 +46,23 @@ internal sealed class Targets(PciSysfs sysfs, string vfioNodes, string uioNodes)
         ? new PciException(Errno.ENODEV, $"There is no PCI function {address}", "lspci -D lists them.")
         : new PciException(Errno.EINVAL, $"'{Shown(address)}' is not a PCI address", "Write it as lspci -D does: domain:bus:device.function, e.g. 0000:00:10.0."));
 
-    /// <summary>Itself and every other function of its IOMMU group but the bridges.</summary>
+    /// <summary>Itself and every other function of its IOMMU group but the bridges, which nobody drives; one that is bound to a VFIO driver is driven like any other.</summary>
     public IReadOnlyList<PciFunction> Together(PciFunction function) => function.Group is { } group
-        ? [.. sysfs.OfGroup(group).Where(f => f.Address == function.Address || !IsBridge(f))]
+        ? [.. sysfs.OfGroup(group).Where(f => f.Address == function.Address || f.IsVfio || !IsBridge(f))]
         : [function];
+
+    /// <summary>The virtual functions that a function has now; they go when its driver does.</summary>
+    public IReadOnlyList<PciFunction> VirtualOf(PciFunction function)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFileSystemEntries(sysfs.PathOf(function.Address), "virtfn*").Select(l => sysfs.Find(Path.GetFileName(new FileInfo(l).LinkTarget ?? string.Empty))).OfType<PciFunction>()];
+        }
+        catch (IOException)
+        {
+            return []; // the function has just gone
+        }
+    }
 
     /// <summary>Bridges (base class 06) carry what others do. Class 0680 is what non-transparent bridges and odd devices have, which are given away.</summary>
     public static bool IsBridge(PciFunction function) => function.ClassCode >> 16 == 0x06 && function.ClassCode >> 8 != 0x0680;

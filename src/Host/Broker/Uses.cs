@@ -10,6 +10,8 @@ internal sealed class Uses(string sysfs, string proc, string dev)
 {
     private const int InterfaceIsUp = 1; // IFF_UP
 
+    private readonly Processes _processes = new(proc);
+
     /// <summary>Every use of a function, in words; none: it can be taken away.</summary>
     public IReadOnlyList<string> Of(PciFunction function)
     {
@@ -62,8 +64,8 @@ internal sealed class Uses(string sysfs, string proc, string dev)
         string holders = Path.Combine(path, "holders");
         foreach (string holder in Directory.Exists(holders) ? Directory.EnumerateFileSystemEntries(holders) : [])
             yield return $"is part of {Path.GetFileName(holder)}";
-        foreach (int process in Openers($"/dev/{name}"))
-            yield return $"is open in process {process}";
+        if (_processes.With($"/dev/{name}") is { Count: > 0 } openers)
+            yield return $"is open in process {Processes.Named(openers)}";
     }
 
     // An exclusive open is refused to all but one: file systems, swap, md and dm have theirs, in any namespace.
@@ -74,8 +76,6 @@ internal sealed class Uses(string sysfs, string proc, string dev)
             Actors.Interop.LibC.close(fd);
         return fd < 0 && Stdlib.GetLastError() == Errno.EBUSY;
     }
-
-    private IEnumerable<int> Openers(string node) => new DeviceNodes(string.Empty, proc).Holders(node);
 
     // With native multipath a namespace's disk belongs to its NVMe subsystem, which names its controllers.
     private IEnumerable<string> Subsystems(string device) =>

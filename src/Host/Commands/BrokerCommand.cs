@@ -70,11 +70,23 @@ internal static class BrokerCommand
         command.SetAction(async (parsed, _) =>
         {
             using var connection = BrokerConnection.Open(new(parsed.GetValue(socket)!, s_patience));
-            foreach (string line in Lines(connection.Ask(request(argument is null ? string.Empty : parsed.GetValue(argument)!, parsed), [])))
+            foreach (string line in Lines(Whole(connection, connection.Ask(request(argument is null ? string.Empty : parsed.GetValue(argument)!, parsed), []))))
                 await Console.Out.WriteLineAsync(line);
             return ExitStatus.Success;
         });
         return command;
+    }
+
+    // A list that is too long for one message comes in several.
+    private static Reply Whole(BrokerConnection connection, Reply reply)
+    {
+        while (reply is { AnswerCase: Reply.AnswerOneofCase.Grants, Grants.Next.Length: > 0 })
+        {
+            var more = connection.Ask(new Request { List = new() { After = reply.Grants.Next } }, []);
+            reply.Grants.All.Add(more.Grants.All);
+            reply.Grants.Next = more.Grants.Next;
+        }
+        return reply;
     }
 
     private static IEnumerable<string> Lines(Reply reply) => reply.AnswerCase switch

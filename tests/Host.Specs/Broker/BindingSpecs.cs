@@ -46,11 +46,11 @@ public sealed class BindingSpecs : IDisposable
     {
         Bind("0000:01:00.0");
 
-        Assert.Equal(["0000:01:00.0 went from snd to snd"], Binding().Unbind(Root, "0000:01:00.0", wholeGroup: false)); // no driver answers here
+        Assert.Equal(["0000:01:00.0 went from snd to snd"], Unbind("0000:01:00.0")); // no driver answers here
 
         Assert.Equal("0000:01:00.0", Text("bus/pci/drivers/snd/bind"));
         Assert.StartsWith("\n", Text("bus/pci/devices/0000:01:00.0/driver_override"), StringComparison.Ordinal);
-        Assert.Equal(Errno.ENOENT, Refused(() => Binding().Unbind(Root, "0000:01:00.0", wholeGroup: false)).Errno);
+        Assert.Equal(Errno.ENOENT, Refused(() => Unbind("0000:01:00.0")).Errno);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class BindingSpecs : IDisposable
     {
         Bind("0000:04:00.0");
 
-        Assert.Contains("to no driver", Assert.Single(Binding().Unbind(Root, "0000:04:00.0", wholeGroup: false)), StringComparison.Ordinal);
+        Assert.Contains("to no driver", Assert.Single(Unbind("0000:04:00.0")), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class BindingSpecs : IDisposable
         Assert.Contains("--whole-group", refused.Fix, StringComparison.Ordinal);
         Assert.Equal("", Text("bus/pci/devices/0000:02:00.0/driver_override"));
 
-        Assert.Equal(["0000:02:00.0 went from snd to vfio-pci", "0000:02:00.1 went from e1000e to vfio-pci"], Binding().Bind(Root, "0000:02:00.0", "vfio-pci", wholeGroup: true));
+        Assert.Equal(["0000:02:00.0 went from snd to vfio-pci", "0000:02:00.1 went from e1000e to vfio-pci"], Binding().Bind(Root, "0000:02:00.0", "vfio-pci", wholeGroup: true).Act());
     }
 
     [Theory]
@@ -113,7 +113,7 @@ public sealed class BindingSpecs : IDisposable
         File.Delete(Path.Combine(_machine.Root, "bus/pci/drivers/e1000e/unbind"));
         File.CreateSymbolicLink(Path.Combine(_machine.Root, "bus/pci/drivers/e1000e/unbind"), "/dev/full"); // ENOSPC
 
-        var refused = Refused(() => Binding().Bind(Root, "0000:02:00.0", "vfio-pci", wholeGroup: true));
+        var refused = Refused(() => Binding().Bind(Root, "0000:02:00.0", "vfio-pci", wholeGroup: true).Act());
 
         Assert.Equal(Errno.EIO, refused.Errno);
         Assert.Contains("0000:02:00.1 was not taken by its new driver", refused.Why, StringComparison.Ordinal);
@@ -126,10 +126,86 @@ public sealed class BindingSpecs : IDisposable
         Bind("0000:01:00.0");
         File.WriteAllText(Path.Combine(_machine.Root, "bus/pci/devices/0000:01:00.0/device"), "0x9999\n");
 
-        Assert.Contains("1234:9999 now", Refused(() => Binding().Unbind(Root, "0000:01:00.0", wholeGroup: false)).Why, StringComparison.Ordinal);
+        Assert.Contains("1234:9999 now", Refused(() => Unbind("0000:01:00.0")).Why, StringComparison.Ordinal);
     }
 
-    private IReadOnlyList<string> Bind(string address) => Binding().Bind(Root, address, "vfio-pci", wholeGroup: false);
+    [Fact]
+    public void Another_card_in_the_slot_is_remembered_in_the_former_ones_place()
+    {
+        Bind("0000:01:00.0");
+        File.WriteAllText(Path.Combine(_machine.Root, "bus/pci/devices/0000:01:00.0/device"), "0x9999\n");
+
+        Bind("0000:01:00.0");
+
+        Assert.Equal(["0000:01:00.0 went from snd to snd"], Unbind("0000:01:00.0"));
+    }
+
+    [Fact]
+    public void A_plan_names_every_node_that_its_functions_and_their_virtual_ones_are_opened_by()
+    {
+        Virtual("0000:01:00.0", "0000:01:10.0", driver: null);
+
+        var plan = Binding().Bind(Root, "0000:01:00.0", "vfio-pci", wholeGroup: false);
+
+        Assert.Equal(["0000:01:00.0", "0000:01:10.0", "1", "9"], plan.Nodes.Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_function_whose_virtual_one_is_in_use_is_refused()
+    {
+        Virtual("0000:01:00.0", "0000:01:10.0", driver: "snd");
+        string path = Directory.CreateDirectory(Path.Combine(_machine.Root, "devices/pci0000:00/0000:01:10.0/net/spec0")).FullName;
+        File.WriteAllText(Path.Combine(path, "flags"), "0x1003\n");
+        Directory.CreateDirectory(Path.Combine(_machine.Root, "class/net"));
+        File.CreateSymbolicLink(Path.Combine(_machine.Root, "class/net/spec0"), path);
+
+        var refused = Refused(() => Bind("0000:01:00.0"));
+
+        Assert.Equal(Errno.EBUSY, refused.Errno);
+        Assert.Contains("0000:01:10.0 is in use: its network interface spec0 is up", refused.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_function_that_many_processes_have_open_is_refused_in_a_few_words()
+    {
+        Bind("0000:04:00.0");
+        BindLink("0000:04:00.0", "vfio-pci");
+        for (int process = 5000; process < 5020; process++)
+        {
+            string folder = Directory.CreateDirectory(Path.Combine(_machine.Root, $"proc/{process}/fd")).FullName;
+            File.CreateSymbolicLink(Path.Combine(folder, "3"), Path.Combine(_machine.Nodes, "4"));
+        }
+
+        var refused = Refused(() => Unbind("0000:04:00.0"));
+
+        Assert.Equal(Errno.EBUSY, refused.Errno);
+        Assert.EndsWith(" and 12 more", refused.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_bridge_with_a_VFIO_driver_is_given_with_its_group_and_has_to_be_allowed()
+    {
+        Add("0000:06:00.0", "vfio-pci", "6", "0x060400");
+        Add("0000:06:00.1", "vfio-pci", "6");
+        Add("0000:06:00.2", "pcieport", "6", "0x060400");
+
+        var target = new Targets(new(_machine.Root), _machine.Nodes, _machine.Nodes).Find("vfio:0000:06:00.1");
+
+        Assert.Equal(["0000:06:00.0", "0000:06:00.1"], target.Functions.Select(f => f.Address));
+    }
+
+    private IReadOnlyList<string> Bind(string address) => Binding().Bind(Root, address, "vfio-pci", wholeGroup: false).Act();
+
+    private IReadOnlyList<string> Unbind(string address) => Binding().Unbind(Root, address, wholeGroup: false).Act();
+
+    private void Virtual(string of, string address, string? driver)
+    {
+        Add(address, driver, "9", "0x020000");
+        File.CreateSymbolicLink(Path.Combine(_machine.Root, "devices/pci0000:00", of, "virtfn0"), $"../{address}");
+    }
+
+    private void BindLink(string address, string driver) =>
+        File.CreateSymbolicLink(Path.Combine(_machine.Root, "devices/pci0000:00", address, "driver"), Path.Combine(_machine.Root, "bus/pci/drivers", driver));
 
     // Each time a new one, as after a restart.
     private Riser.Host.Broker.Binding Binding()
@@ -142,7 +218,7 @@ public sealed class BindingSpecs : IDisposable
               nodes { vfio = "{{_machine.Nodes}}", uio = "{{_machine.Nodes}}", dev = "{{_machine.Nodes}}" }
             }
             """));
-        return new(config, new(new(config.Sysfs), config.VfioNodes, config.UioNodes), new(config.VfioNodes, config.Proc));
+        return new(config, new(new(config.Sysfs), config.VfioNodes, config.UioNodes), new(config.Proc));
     }
 
     private void Add(string address, string? driver, string group, string classCode = "0x040300")

@@ -15,8 +15,7 @@ public sealed class BrokerConfigSpecs
         Assert.Equal("666", Convert.ToString((int)config.SocketMode, 8));
         Assert.Equal("/run/riser/bindings.json", config.Bindings);
         Assert.Equal(["vfio-pci", "uio_pci_user"], config.Drivers);
-        Assert.Equal(64, config.MostPerUser);
-        Assert.Equal(TimeSpan.FromSeconds(30), config.IdleTimeout);
+        Assert.Equal(new ConnectionLimits(1024, 64, TimeSpan.FromSeconds(30)), config.Connections);
         Assert.Equal(("/sys", "/proc", "/dev/vfio", "/dev/uio_pci_user", "/dev"), (config.Sysfs, config.Proc, config.VfioNodes, config.UioNodes, config.Dev));
         Assert.Equal([0u], config.Policy.Administrators.Users);
         Assert.Empty(config.Policy.Administrators.Groups);
@@ -70,10 +69,15 @@ public sealed class BrokerConfigSpecs
     [InlineData("broker.administrators.users = [no-such-user-here]", "broker.administrators.users", "a user of this machine")]
     [InlineData("broker.rules.a.devices = [eth0]", "'eth0'", "0000:01:00.0")]
     [InlineData("broker.rules.a.may = [everything]", "'everything'", "open, take-back or bind")]
-    [InlineData("broker.rules.a.lease = 1ms", "broker.rules.a.lease", "1s or more")]
+    [InlineData("broker.rules.a.lease = 1ms", "broker.rules.a.lease", "from 1s to 20 days")]
+    [InlineData("broker.rules.a.lease = 50d", "broker.rules.a.lease", "from 1s to 20 days")]
+    [InlineData("broker.rules.a.take-back.within = 50d", "broker.rules.a.take-back.within", "from 0s to 20 days")]
     [InlineData("broker.rules.a.take-back.then = wait", "'wait'", "kill or report")]
     [InlineData("broker.socket-mode = rw", "'rw'", "octal")]
     [InlineData("broker.connections.most-per-user = 0", "broker.connections.most-per-user", "from 1")]
+    [InlineData("broker.connections.most = 0", "broker.connections.most", "from 1")]
+    [InlineData("broker.connections.idle-timeout = 0s", "idle-timeout", "more than 0")]
+    [InlineData("broker.connections.idle-timeout = 50d", "idle-timeout", "at most 24 days")]
     [InlineData("broker.connections.idle-timeout = soon", "idle-timeout", "a duration")]
     public void What_makes_no_sense_is_refused(string text, string names, string fix)
     {

@@ -26,7 +26,7 @@ internal sealed class BrokerMachine : IAsyncDisposable
         _config = new($$"""
             broker {
               socket = "{{Socket}}"
-              bindings = "{{_sysfs.Root}}/bindings.json"
+              bindings = "{{BindingsPath}}"
               administrators.users = [{{Syscall.geteuid()}}]
               sysfs = "{{_sysfs.Root}}"
               nodes { vfio = "{{_sysfs.Nodes}}", uio = "{{_sysfs.Nodes}}" }
@@ -36,6 +36,8 @@ internal sealed class BrokerMachine : IAsyncDisposable
     }
 
     public string Socket => Path.Combine(_sysfs.Root, "broker.sock");
+
+    public string BindingsPath => Path.Combine(_sysfs.Root, "bindings.json");
 
     public string ConfigPath => _config.Path;
 

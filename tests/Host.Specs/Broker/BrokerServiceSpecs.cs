@@ -5,6 +5,7 @@ using Riser.Actors.Backends;
 using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Broker.Messages;
 using Riser.Actors.Interop;
+using Riser.Host.Broker;
 using Riser.Host.Specs.Support;
 
 namespace Riser.Host.Specs.Broker;
@@ -133,6 +134,54 @@ public sealed class BrokerServiceSpecs
 
         Assert.Equal(errno, refused.Errno);
         Assert.Contains(why, refused.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_goes_wrong_with_one_request_is_its_answer_and_ends_nothing()
+    {
+        await using var machine = await BrokerMachine.StartAsync("proc = \"/no/such/proc\"");
+        using var connection = machine.Connect();
+        File.WriteAllText(machine.BindingsPath, "rubbish");
+
+        var refused = Assert.Throws<PciException>(() => connection.Ask(new Request { Unbind = new() { Address = BrokerMachine.Free } }, []));
+
+        Assert.Equal(Errno.EIO, refused.Errno);
+        Assert.Empty(connection.Ask(new Request { List = new() }, []).Grants.All);
+    }
+
+    [Fact]
+    public async Task A_device_that_stays_open_is_reported_and_looked_at_beside_everything_else()
+    {
+        await using var machine = await BrokerMachine.StartAsync("proc = \"/no/such/proc\", rule.take-back.within = 0s");
+        using var holder = machine.Connect();
+        List<FileDescriptor> descriptors = [];
+        holder.Ask(new Request { Open = new() { Device = "vfio:0000:01:00.0" } }, descriptors);
+        using var asker = machine.Connect();
+
+        Assert.Equal(Errno.EBUSY, Assert.Throws<PciException>(() => asker.Ask(new Request { TakeBack = new() { Device = "vfio:0000:01:00.0" } }, [])).Errno);
+
+        await machine.Process.SaidAsync(line => line.Contains("is not given back by", StringComparison.Ordinal));
+        Assert.Equal("overdue", Assert.Single(asker.Ask(new Request { List = new() }, []).Grants.All).State);
+        descriptors.ForEach(d => d.Dispose());
+    }
+
+    [Fact]
+    public async Task Refusals_are_written_down_up_to_a_limit()
+    {
+        await using var machine = await BrokerMachine.StartAsync();
+        using var asker = machine.Connect();
+        for (int i = 0; i < RefusalLog.MostOfOne + 30; i++)
+            Assert.Throws<PciException>(() => asker.Ask(new Request { Ask = new() { Device = "vfio:0000:09:00.0" } }, []));
+        using var grant = BrokerGrant.Open(machine.Settings, BrokerMachine.Vfio(BrokerMachine.Free)); // is always written
+        int refused = 0;
+        await machine.Process.SaidAsync(line =>
+        {
+            refused += line.Contains("is refused", StringComparison.Ordinal) ? 1 : 0;
+            return line.Contains("is given to", StringComparison.Ordinal);
+        });
+
+        Assert.Equal(RefusalLog.MostOfOne, refused);
+        grant.Device.Dispose();
     }
 
     [SkippableFact]
@@ -276,7 +325,7 @@ public sealed class BrokerServiceSpecs
         SocketRights.Send(socket.SafeHandle, Frame.Of(new Request { List = new() }), [gift, gift, gift]);
 
         Assert.True(Receive(socket) > 0);
-        Assert.Equal(before + 1, machine.Descriptors()); // the connection
+        Assert.Equal(before + 2, machine.Descriptors()); // the connection, and the process at its other end
     }
 
     [Fact]

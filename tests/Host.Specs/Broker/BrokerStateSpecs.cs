@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Mono.Unix.Native;
+using Riser.Actors.Backends.Broker;
 using Riser.Actors.Backends.Broker.Messages;
 using Riser.Actors.Interop;
 using Riser.Host.Broker;
@@ -189,6 +190,135 @@ public sealed class BrokerStateSpecs
     }
 
     [Fact]
+    public void A_vfio_device_that_this_broker_does_not_know_of_is_reported_when_it_is_open()
+    {
+        Assert.True(Assert.IsType<Effect.Look>(Assert.Single(On(TakeBack(9)))).Names);
+        var busy = Refusal(On(new Input.Looked(s_vfio.Node, Free: false, " in process 77")));
+        Assert.Equal((int)Errno.EBUSY, busy.Errno);
+        Assert.Contains("is open in process 77, but was not given by this broker", busy.Why, StringComparison.Ordinal);
+
+        On(TakeBack(9));
+        Assert.Equal((int)Errno.ENOENT, Refusal(On(new Input.Looked(s_vfio.Node, Free: true))).Errno);
+        Assert.Empty(_state.Grants);
+    }
+
+    [Fact]
+    public void A_device_that_the_kernel_does_not_take_stays_with_its_holder_and_is_tried_again()
+    {
+        Hold(1, s_uio);
+        On(new Input.TakeBack(9, Root, s_uio, MayNot: null));
+
+        var effects = On(new Input.Revoked(s_uio.Node, "EIO"));
+
+        Assert.Equal((int)Errno.EIO, Refusal(effects).Errno);
+        Assert.Equal(Event.NotRevoked, Assert.Single(effects.OfType<Effect.Log>()).Event);
+        Assert.Equal((int)Errno.EBUSY, Refusal(On(Wish(2, Bob, s_uio))).Errno);
+        _now += TimeSpan.FromSeconds(5);
+        Assert.IsType<Effect.Revoke>(Assert.Single(On(new Input.Tick())));
+        Assert.Empty(On(new Input.Revoked(s_uio.Node, "EIO"))); // said once
+        _now += TimeSpan.FromSeconds(5);
+        Assert.IsType<Effect.Revoke>(Assert.Single(On(new Input.Tick())));
+        Assert.Equal(Event.BackAgain, Assert.Single(On(new Input.Revoked(s_uio.Node, null)).OfType<Effect.Log>()).Event);
+        Assert.Empty(_state.Grants);
+    }
+
+    [Fact]
+    public void A_broker_that_was_held_up_gives_its_holders_the_time_back()
+    {
+        Hold(1, s_uio);
+        _now = TimeSpan.FromSeconds(40); // ten late: what the holder has said by now lies behind the tick
+
+        Assert.Empty(On(new Input.Tick()));
+
+        Assert.NotNull(Assert.IsType<Effect.Answer>(Assert.Single(On(new Input.Renewal(1)))).Reply.Renewed);
+        Assert.Equal(TimeSpan.FromSeconds(70), _state.Due);
+    }
+
+    [Fact]
+    public void A_broker_that_was_held_up_does_not_kill_one_who_may_have_closed()
+    {
+        Hold(1, rule: Rule(then: Stubborn.Kill));
+        On(TakeBack(9));
+        _now = TimeSpan.FromSeconds(60);
+
+        Assert.Empty(On(new Input.Tick()));
+        Assert.IsType<Effect.Look>(Assert.Single(On(new Input.Left(1))));
+    }
+
+    [Fact]
+    public void One_who_stays_silent_after_the_broker_was_held_up_loses_his_device()
+    {
+        Hold(1, s_uio);
+        _now = TimeSpan.FromSeconds(40);
+        On(new Input.Tick());
+        _now = _state.Due!.Value;
+
+        Assert.Single(On(new Input.Tick()).OfType<Effect.Revoke>());
+    }
+
+    [Theory]
+    [InlineData(30_000, 0)] // a timer takes no negative time: -1 ms is for ever, and what is below ends the program
+    [InlineData(30_001, 0)]
+    [InlineData(90_000, 0)]
+    [InlineData(29_000, 1_000)]
+    public void A_timer_waits_until_something_is_due_and_never_less_than_nothing(int now, int wait)
+    {
+        Hold(1);
+
+        Assert.Equal(TimeSpan.FromMilliseconds(wait), _state.Wait(TimeSpan.FromMilliseconds(now)));
+    }
+
+    [Fact]
+    public void A_timer_is_not_told_to_wait_longer_than_it_can()
+    {
+        Assert.Null(_state.Wait(_now));
+        Hold(1, rule: Rule() with { Lease = TimeSpan.FromDays(60) });
+
+        Assert.Equal(TimeSpan.FromDays(1), _state.Wait(_now));
+    }
+
+    [Fact]
+    public void What_is_being_bound_is_given_to_nobody_and_what_is_given_is_not_bound()
+    {
+        var plan = new BindingPlan(new HashSet<string> { s_vfio.Node, s_uio.Node }, () => []);
+        Assert.Equal(plan, Assert.IsType<Effect.Bind>(Assert.Single(On(new Input.Bind(1, plan)))).Plan);
+
+        Assert.Equal((int)Errno.EBUSY, Refusal(On(Wish(2))).Errno);
+        Assert.Equal((int)Errno.EBUSY, Refusal(On(new Input.TakeBack(3, Root, s_uio, MayNot: null))).Errno);
+        Assert.Equal((int)Errno.EBUSY, Refusal(On(new Input.Bind(4, plan))).Errno);
+        Assert.NotNull(Assert.IsType<Effect.Answer>(Assert.Single(On(new Input.Bound(1, plan, Replies.Bound(["done"]))))).Reply.Bound);
+
+        Hold(2);
+        var refused = Refusal(On(new Input.Bind(1, plan)));
+        Assert.Equal((int)Errno.EBUSY, refused.Errno);
+        Assert.Contains("is held by user 1000", refused.Why, StringComparison.Ordinal);
+        Assert.Empty(_state.InBinding);
+    }
+
+    [Fact]
+    public void A_list_that_fits_into_no_message_comes_in_several()
+    {
+        List<string> held = [.. Enumerable.Range(0, 2000).Select(i => $"0000:{i / 32:x2}:{i % 32:x2}.0")];
+        for (int i = 0; i < held.Count; i++)
+            Hold(i + 1, Uio(held[i]));
+
+        List<string> seen = [];
+        Grants page;
+        string after = string.Empty;
+        do
+        {
+            var reply = Assert.IsType<Effect.Answer>(Assert.Single(On(new Input.Listing(9999, Root, All: true, after)))).Reply;
+            Assert.NotEmpty(Frame.Of(reply));
+            page = reply.Grants;
+            seen.AddRange(page.All.Select(g => g.Device));
+            after = page.Next;
+        }
+        while (after.Length > 0);
+
+        Assert.Equal(held.Select(a => $"uio:{a}"), seen);
+    }
+
+    [Fact]
     public void One_who_resumes_gets_no_descriptor()
     {
         On(Wish(1) with { Resumes = true });
@@ -348,6 +478,9 @@ public sealed class BrokerStateSpecs
                     break;
                 case Effect.Look look:
                     Move(new Input.Looked(look.Target.Node, !_open.ContainsKey(look.Target.Node)));
+                    break;
+                case Effect.Revoke revoke when random.Next(4) == 0:
+                    Move(new Input.Revoked(revoke.Target.Node, "EIO"));
                     break;
                 case Effect.Revoke revoke:
                     _open.Remove(revoke.Target.Node);
