@@ -51,8 +51,8 @@ module-install-test:
 # The machines, and which tests are for which: none is skipped because it is another machine's.
 #   whole     an IOMMU, one processor, two NUMA nodes, a device that reports errors. 6.12 preempts itself everywhere there,
 #             6.1 where it says so, as both do in the other machines: what races on one processor meets under either
-#   two       two processors, on which the races are run again, and VFs where their emulation has its registers: below
-#             4 GiB, as all of the memory
+#   two       two processors, on which the races are run again (they take turns on one thread of the emulator), and VFs
+#             where their emulation has its registers: below 4 GiB, as all of the memory
 #   unmapped  interrupts are not remapped
 #   bare      no IOMMU
 # Faults are for the debug kernels (lab-debug).
