@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Threading.Channels;
+using Akka.Configuration;
 using Riser.Actors.Backends;
+using Riser.Actors.Backends.Vfio;
 using Riser.Actors.Interop;
 using Riser.Actors.Specs.Backends;
 
@@ -169,6 +171,22 @@ public sealed class RecoverySpecs
         Assert.True(Lab.Until(() => Lab.Monitor("device_add pci-testdev,id=lab-testdev,bus=lab-slot5,addr=0.0").Length == 0));
         Assert.True(Lab.Until(() => Directory.Exists($"/sys/bus/pci/devices/{address}"), seconds: 40));
         Lab.Bind(address, "vfio-pci");
+        Assert.Equal(Lab.Device("TESTDEV"), Assert.IsType<DeviceChange.Added>(await Next(changes)).Device.Id);
+        backend.Open(Lab.Device("TESTDEV")).Dispose();
+    }
+
+    [SkippableFact]
+    public async Task A_device_that_is_bound_anew_has_gone_and_come_also_for_one_that_looks_seldom()
+    {
+        string address = Lab.Address("TESTDEV");
+        var changes = Channel.CreateUnbounded<DeviceChange>();
+        using var backend = new VfioBackend(ConfigurationFactory.ParseString("hot-plug { source = poll, poll-interval = 5s }"));
+        using var watch = backend.Watch(c => changes.Writer.TryWrite(c));
+
+        Lab.Bind(address, "none");
+        Lab.Bind(address, "vfio-pci");
+
+        Assert.Equal(Lab.Device("TESTDEV"), Assert.IsType<DeviceChange.Removed>(await Next(changes)).Device);
         Assert.Equal(Lab.Device("TESTDEV"), Assert.IsType<DeviceChange.Added>(await Next(changes)).Device.Id);
         backend.Open(Lab.Device("TESTDEV")).Dispose();
     }

@@ -24,7 +24,10 @@ internal abstract record DeviceState(DeviceState.Past History)
     public sealed record Ready(Past History, SessionInfo Info) : DeviceState(History);
 
     /// <summary>The session is being ended; <paramref name="Failure"/> is null when that is its owner's will.</summary>
-    public sealed record Ending(Past History, SessionFailure? Failure) : DeviceState(History);
+    /// <param name="History">As of every state.</param>
+    /// <param name="Failure">Why.</param>
+    /// <param name="IsBack">The device has come back meanwhile.</param>
+    public sealed record Ending(Past History, SessionFailure? Failure, bool IsBack = false) : DeviceState(History);
 
     public sealed record BackingOff(Past History, SessionFailure Failure) : DeviceState(History);
 
@@ -66,7 +69,9 @@ internal abstract record DeviceState(DeviceState.Past History)
         (Opening, SessionProtocol.Opened opened) when opened.Epoch == History.Epoch => Open(opened.Info, around),
         (Opening or Ready, SessionProtocol.Failed failed) when failed.Epoch == History.Epoch => Lose(failed.Failure, failed.Why, around),
         (Ending ending, SessionProtocol.Failed failed) when failed.Epoch == History.Epoch => Stay(ending),
-        (Ending ending, SessionProtocol.Ended ended) when ended.Epoch == History.Epoch => ending.Failure is { } failure ? Recover(failure, around) : Finish(),
+        (Ending ending, SessionProtocol.Ended ended) when ended.Epoch == History.Epoch => ending.Failure is { } failure ? Recover(failure, ending.IsBack, around) : Finish(),
+        (Ending ending, Arrived) => Stay(ending with { IsBack = true }),
+        (Ending ending, Departed) => Stay(ending with { IsBack = false }),
 
         (Opening or Ready or Ending, Overdue late) when late.Epoch == History.Epoch => Hang(late, around),
         (BackingOff, Elapsed) => Begin(History with { Restarts = [.. History.Restarts.Where(at => around.Now - at < around.Policy.Window), around.Now], TotalRestarts = History.TotalRestarts + 1 }),
@@ -126,8 +131,8 @@ internal abstract record DeviceState(DeviceState.Past History)
     }
 
     // A device that was asked back, or is gone, is not opened again before the bus says that it has come.
-    private Step Recover(SessionFailure failure, Surroundings around) =>
-        failure == SessionFailure.RemovalRequested || (failure == SessionFailure.SurpriseRemoval && !around.Present)
+    private Step Recover(SessionFailure failure, bool isBack, Surroundings around) =>
+        (failure == SessionFailure.RemovalRequested && !isBack) || (failure == SessionFailure.SurpriseRemoval && !around.Present)
             ? Stay(new Absent(History, failure))
             : Restart(failure, around);
 

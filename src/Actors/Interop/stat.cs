@@ -5,7 +5,7 @@ namespace Riser.Actors.Interop;
 /// <summary>sys/stat.h</summary>
 internal static partial class LibC
 {
-    public const int AT_STATX_DONT_SYNC = 0x4000;
+    public const int AT_SYMLINK_NOFOLLOW = 0x100, AT_STATX_DONT_SYNC = 0x4000;
     public const uint STATX_TYPE = 0x1, STATX_INO = 0x100;
     public const int S_IFMT = 0xf000, S_IFCHR = 0x2000, S_IFBLK = 0x6000;
 

@@ -82,6 +82,17 @@ public sealed class DeviceStateSpecs
     }
 
     [Fact]
+    public void A_device_that_was_asked_back_and_has_come_before_its_session_has_ended_is_opened_again()
+    {
+        var ending = Ready().On(new SessionProtocol.Failed(1, SessionFailure.RemovalRequested, Errno.ENODEV, "removal"), s_around).Next;
+        Assert.IsType<Absent>(ending.On(new SessionProtocol.Ended(1), s_around).Next);
+
+        ending = ending.On(new Departed(), s_around).Next.On(new Arrived(), s_around).Next;
+        Assert.IsType<BackingOff>(ending.On(new SessionProtocol.Ended(1), s_around).Next);
+        Assert.IsType<Absent>(ending.On(new Departed(), s_around).Next.On(new SessionProtocol.Ended(1), s_around).Next);
+    }
+
+    [Fact]
     public void The_loss_of_the_group_is_the_loss_of_the_session()
     {
         var (next, effects) = Ready().On(new GroupLost(DeviceId.Parse("sim:other")), s_around);

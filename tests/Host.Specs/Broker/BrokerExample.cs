@@ -14,7 +14,7 @@ internal static class BrokerExample
     public static readonly PeerCredentials Root = new(1, 0, new HashSet<uint> { 0 });
 
     public static PciFunction Function(string address, string? driver = "vfio-pci", string? group = "7", uint classCode = 0x00ff00, ushort device = 0x11e8) =>
-        new(address, 0x1234, device, classCode, driver, group);
+        new(address, 0x1234, device, classCode, driver, group, 1);
 
     public static Target Vfio(params PciFunction[] functions) => new(DeviceId.Parse($"vfio:{functions[0].Address}"), $"/dev/vfio/{functions[0].Group}", functions);
 

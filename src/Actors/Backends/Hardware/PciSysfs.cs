@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Riser.Actors.Interop;
 
 namespace Riser.Actors.Backends.Hardware;
 
@@ -10,7 +11,8 @@ namespace Riser.Actors.Backends.Hardware;
 /// <param name="ClassCode">24 bits: base class, subclass, programming interface.</param>
 /// <param name="Driver">The driver that it is bound to; null when none is.</param>
 /// <param name="Group">The number of its IOMMU group; null when no IOMMU is in use.</param>
-internal sealed record PciFunction(string Address, ushort VendorId, ushort ProductId, uint ClassCode, string? Driver, string? Group)
+/// <param name="Binding">Another number each time that it is bound to a driver; 0 when it is to none.</param>
+internal sealed record PciFunction(string Address, ushort VendorId, ushort ProductId, uint ClassCode, string? Driver, string? Group, ulong Binding)
 {
     /// <summary>vfio-pci and its variants (mlx5_vfio_pci, nvgrace-gpu-vfio-pci, …) all carry the word.</summary>
     public bool IsVfio => Driver?.Contains("vfio", StringComparison.Ordinal) == true;
@@ -52,7 +54,7 @@ internal sealed partial class PciSysfs(string root)
             return null;
         string path = Path.Combine(DevicesPath, address);
         return Number(path, "vendor") is { } vendor && Number(path, "device") is { } product && Number(path, "class") is { } classCode
-            ? new(address, (ushort)vendor, (ushort)product, classCode, Link(path, "driver"), Link(path, "iommu_group"))
+            ? new(address, (ushort)vendor, (ushort)product, classCode, Link(path, "driver"), Link(path, "iommu_group"), Inode(path, "driver"))
             : null;
     }
 
@@ -110,6 +112,10 @@ internal sealed partial class PciSysfs(string root)
             return null;
         }
     }
+
+    // The kernel makes the link anew for each binding, and gives no number twice that anybody could still know.
+    private static ulong Inode(string path, string name) =>
+        LibC.statx(LibC.AT_FDCWD, Path.Combine(path, name), LibC.AT_SYMLINK_NOFOLLOW, LibC.STATX_INO, out var link) < 0 ? 0 : link.stx_ino;
 
     [GeneratedRegex("^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]\\z", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex AddressForm();

@@ -17,7 +17,7 @@ internal sealed class PciWatch : IDisposable
     private readonly UeventSocket? _uevents;
     private readonly int _timeout; // milliseconds
     private readonly EventFdHandle _wake = EventFdHandle.Create();
-    private readonly Dictionary<string, DeviceDescription> _known; // each is described once, when it comes: the broker is asked about those that cannot be opened
+    private readonly Dictionary<string, Known> _known; // each is described once, when it comes: the broker is asked about those that cannot be opened
     private readonly Thread _thread; // owns both descriptors once it runs
     private int _disposed;
 
@@ -26,7 +26,7 @@ internal sealed class PciWatch : IDisposable
         (_sysfs, _belongs, _describe, _changed) = (sysfs, belongs, describe, changed);
         _uevents = uevents ? TrySubscribe() : null; // before the first look, so that nothing slips between
         _timeout = (int)pollInterval.TotalMilliseconds;
-        _known = Look().ToDictionary(f => f.Address, _describe, StringComparer.Ordinal);
+        _known = Look().ToDictionary(f => f.Address, Describe, StringComparer.Ordinal);
         _thread = new(Run) { IsBackground = true, Name = "riser-pci-watch" };
         _thread.Start();
     }
@@ -72,7 +72,7 @@ internal sealed class PciWatch : IDisposable
                 continue;
             look = true;
             if (uevent.Action == "remove" && _known.Remove(uevent.Address, out var gone)) // sysfs may still show it
-                _changed(new DeviceChange.Removed(gone.Id));
+                _changed(new DeviceChange.Removed(gone.Device.Id));
         }
 
         return look;
@@ -96,19 +96,22 @@ internal sealed class PciWatch : IDisposable
 
     private void Compare(PciFunction[] now)
     {
-        foreach (string address in _known.Keys.Except(now.Select(f => f.Address)).ToArray())
+        // One that was bound anew between two looks has gone and come as well: its session has ended with the former binding.
+        foreach (string address in _known.Where(k => !now.Any(f => f.Address == k.Key && f.Binding == k.Value.Binding)).Select(k => k.Key).ToArray())
         {
             _known.Remove(address, out var gone);
-            _changed(new DeviceChange.Removed(gone!.Id));
+            _changed(new DeviceChange.Removed(gone.Device.Id));
         }
 
         foreach (var function in now.Where(f => !_known.ContainsKey(f.Address)))
         {
-            var device = _describe(function);
-            _known.Add(function.Address, device);
-            _changed(new DeviceChange.Added(device));
+            var known = Describe(function);
+            _known.Add(function.Address, known);
+            _changed(new DeviceChange.Added(known.Device));
         }
     }
+
+    private Known Describe(PciFunction function) => new(_describe(function), function.Binding);
 
     private static UeventSocket? TrySubscribe()
     {
@@ -121,4 +124,6 @@ internal sealed class PciWatch : IDisposable
             return null;
         }
     }
+
+    private readonly record struct Known(DeviceDescription Device, ulong Binding);
 }

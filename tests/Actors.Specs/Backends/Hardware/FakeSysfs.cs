@@ -40,6 +40,14 @@ internal sealed class FakeSysfs : IDisposable
     /// <summary>A device node that opens as a file.</summary>
     public void Node(string name) => File.WriteAllText(Path.Combine(Nodes, name), "");
 
+    /// <summary>Unbinds it from its driver and binds it again, both between two looks.</summary>
+    public void BindAnew(string address)
+    {
+        string link = Path.Combine(Root, "bus/pci/devices", address, "driver");
+        File.CreateSymbolicLink(link + ".next", new FileInfo(link).LinkTarget!); // while the former is there: a file system may give its number away at once
+        Assert.Equal(0, Mono.Unix.Native.Stdlib.rename(link + ".next", link));
+    }
+
     public void Remove(string address)
     {
         File.Delete(Path.Combine(Root, "bus/pci/devices", address));

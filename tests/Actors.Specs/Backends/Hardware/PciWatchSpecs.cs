@@ -28,6 +28,19 @@ public sealed class PciWatchSpecs : IDisposable
     }
 
     [Fact]
+    public async Task Watch_tells_of_a_function_that_was_bound_anew_between_two_looks()
+    {
+        _sysfs.Add("0000:01:00.0");
+        using var backend = new VfioBackend(_sysfs.Config);
+        using var watch = backend.Watch(c => _changes.Writer.TryWrite(c));
+
+        _sysfs.BindAnew("0000:01:00.0");
+
+        Assert.Equal("vfio:0000:01:00.0", $"{Assert.IsType<DeviceChange.Removed>(await Next()).Device}");
+        Assert.Equal("vfio:0000:01:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
+    }
+
+    [Fact]
     public async Task Watch_looks_again_when_a_function_goes_while_it_is_described()
     {
         int described = 0;
