@@ -66,7 +66,10 @@ internal sealed class Processes(string proc)
         List<string> names = [];
         nint stream = Syscall.opendir(folder);
         if (stream == 0)
-            return names;
+        {
+            var errno = Stdlib.GetLastError();
+            return Errnos.IsShortage(errno) ? throw new NativeException("opendir", errno) : names;
+        }
         while (Syscall.readdir(stream) is { } entry)
         {
             if (entry.d_name is not ("." or ".."))

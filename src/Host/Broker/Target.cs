@@ -52,17 +52,7 @@ internal sealed class Targets(PciSysfs sysfs, string vfioNodes, string uioNodes)
         : [function];
 
     /// <summary>The virtual functions that a function has now; they go when its driver does.</summary>
-    public IReadOnlyList<PciFunction> VirtualOf(PciFunction function)
-    {
-        try
-        {
-            return [.. Directory.EnumerateFileSystemEntries(sysfs.PathOf(function.Address), "virtfn*").Select(l => sysfs.Find(Path.GetFileName(new FileInfo(l).LinkTarget ?? string.Empty))).OfType<PciFunction>()];
-        }
-        catch (IOException)
-        {
-            return []; // the function has just gone
-        }
-    }
+    public IReadOnlyList<PciFunction> VirtualOf(PciFunction function) => sysfs.VirtualOf(function.Address);
 
     /// <summary>Bridges (base class 06) carry what others do. Class 0680 is what non-transparent bridges and odd devices have, which are given away.</summary>
     public static bool IsBridge(PciFunction function) => function.ClassCode >> 16 == 0x06 && function.ClassCode >> 8 != 0x0680;

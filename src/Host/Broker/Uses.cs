@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.NetworkInformation;
 using Mono.Unix.Native;
 using Riser.Actors.Backends.Hardware;
+using Riser.Actors.Interop;
 
 namespace Riser.Host.Broker;
 
@@ -73,8 +74,12 @@ internal sealed class Uses(string sysfs, string proc, string dev)
     {
         int fd = Syscall.open(Path.Combine(dev, name), OpenFlags.O_RDONLY | OpenFlags.O_EXCL | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC);
         if (fd >= 0)
-            Actors.Interop.LibC.close(fd);
-        return fd < 0 && Stdlib.GetLastError() == Errno.EBUSY;
+        {
+            LibC.close(fd);
+            return false;
+        }
+        var errno = Stdlib.GetLastError();
+        return Errnos.IsShortage(errno) ? throw new NativeException("open", errno) : errno == Errno.EBUSY;
     }
 
     // With native multipath a namespace's disk belongs to its NVMe subsystem, which names its controllers.
@@ -104,7 +109,7 @@ internal sealed class Uses(string sysfs, string proc, string dev)
         {
             return File.ReadAllText(Path.Combine(folder, name)).Trim();
         }
-        catch (IOException) // carrier of an interface that is down is EINVAL
+        catch (IOException problem) when (!Errnos.IsShortage(problem, out _)) // carrier of an interface that is down is EINVAL
         {
             return null;
         }

@@ -3,6 +3,7 @@ using Riser.Actors.Backends;
 using Riser.Actors.Devices;
 using Riser.Actors.Dma;
 using Riser.Actors.Interop;
+using Riser.Actors.Specs.Interop;
 using Riser.Actors.Specs.Reactor;
 using Xunit.Abstractions;
 
@@ -74,40 +75,4 @@ public sealed class DescriptorLimitSpecs(ITestOutputHelper output)
     }
 
     private int Load => Actors.Reactor.Reactor.For(Sys).Loops.Sum(loop => loop.Load);
-
-    /// <summary>Lowers RLIMIT_NOFILE until it is disposed.</summary>
-    private sealed class FileLimit : IDisposable
-    {
-        private const int RLIMIT_NOFILE = 7; // asm-generic/resource.h
-
-        private readonly Rlimit _former;
-
-        /// <param name="limit">The lowest number that a new descriptor may not have.</param>
-        public FileLimit(int limit)
-        {
-            Assert.Equal(0, LibC.getrlimit(RLIMIT_NOFILE, out _former));
-            Assert.Equal(0, LibC.setrlimit(RLIMIT_NOFILE, _former with { rlim_cur = (ulong)limit }));
-        }
-
-        /// <summary>The lowest number that is free, which is what the kernel gives next.</summary>
-        public static int LowestFree
-        {
-            get
-            {
-                using var next = EventFdHandle.Create();
-                return next.Number;
-            }
-        }
-
-        public static List<EventFdHandle> TakeAllBelow(int limit)
-        {
-            List<EventFdHandle> taken = [];
-            do
-                taken.Add(EventFdHandle.Create());
-            while (taken[^1].Number < limit);
-            return taken;
-        }
-
-        public void Dispose() => Assert.Equal(0, LibC.setrlimit(RLIMIT_NOFILE, _former));
-    }
 }

@@ -30,7 +30,10 @@ internal sealed record PciFunction(string Address, ushort VendorId, ushort Produ
     public bool IsViable => IsVfio || IsUioUser || Driver is null or "pci-stub" or "pcieport";
 }
 
-/// <summary>Reads PCI functions and IOMMU groups below one sysfs root. A function that goes meanwhile is simply not there.</summary>
+/// <summary>
+/// Reads PCI functions and IOMMU groups below one sysfs root. A function that goes meanwhile is simply not there; where the process may open
+/// no more files, which says nothing of what is there, the reading is refused.
+/// </summary>
 internal sealed partial class PciSysfs(string root)
 {
     private string DevicesPath => Path.Combine(root, "bus/pci/devices");
@@ -42,12 +45,11 @@ internal sealed partial class PciSysfs(string root)
     public string PathOf(string address) => Path.Combine(DevicesPath, address);
 
     /// <summary>Every function, in the order of addresses.</summary>
-    /// <exception cref="IOException">sysfs cannot be read just now, which does not mean that there is none.</exception>
-    public IEnumerable<PciFunction> All() => Directory.Exists(DevicesPath)
-        ? Directory.EnumerateFileSystemEntries(DevicesPath).Select(Path.GetFileName).OfType<string>().Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()
-        : [];
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    public IReadOnlyList<PciFunction> All() => Below(DevicesPath, "*");
 
     /// <summary>One function; null when there is none.</summary>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
     public PciFunction? Find(string address)
     {
         if (!IsAddress(address))
@@ -57,6 +59,14 @@ internal sealed partial class PciSysfs(string root)
             ? new(address, (ushort)vendor, (ushort)product, classCode, Link(path, "driver"), Link(path, "iommu_group"), Inode(path, "driver"))
             : null;
     }
+
+    /// <summary>All functions of an IOMMU group; none when it has just gone.</summary>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    public IReadOnlyList<PciFunction> OfGroup(string group) => Below(Path.Combine(root, "kernel/iommu_groups", group, "devices"), "*");
+
+    /// <summary>The virtual functions that a function has now; they go when its driver does.</summary>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    public IReadOnlyList<PciFunction> VirtualOf(string address) => Below(PathOf(address), "virtfn*");
 
     /// <summary>Whether a PCI driver of this name is loaded.</summary>
     public bool HasDriver(string name) => Directory.Exists(Path.Combine(root, "bus/pci/drivers", name));
@@ -74,43 +84,59 @@ internal sealed partial class PciSysfs(string root)
         }
     }
 
-    /// <summary>All functions of an IOMMU group; none when it has just gone.</summary>
-    public IReadOnlyList<PciFunction> OfGroup(string group)
+    // Links below a folder to functions, which they are named for or lead to.
+    private IReadOnlyList<PciFunction> Below(string folder, string pattern)
     {
         try
         {
-            var names = Directory.EnumerateFileSystemEntries(Path.Combine(root, "kernel/iommu_groups", group, "devices")).Select(Path.GetFileName).OfType<string>();
-            return [.. names.Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()];
+            return [.. Directory.EnumerateFileSystemEntries(folder, pattern).Select(AddressOf).Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()];
         }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        catch (IOException problem)
+        {
+            Refuse(folder, problem);
+            return [];
+        }
+        catch (UnauthorizedAccessException)
         {
             return [];
         }
     }
 
+    private static string AddressOf(string path) => IsAddress(Path.GetFileName(path)) ? Path.GetFileName(path) : Path.GetFileName(new FileInfo(path).LinkTarget ?? string.Empty);
+
     private static uint? Number(string path, string name)
     {
+        string file = Path.Combine(path, name);
         try
         {
-            string text = File.ReadAllText(Path.Combine(path, name)).Trim();
+            string text = File.ReadAllText(file).Trim();
             return text.StartsWith("0x", StringComparison.Ordinal) && uint.TryParse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint value) ? value : null;
         }
-        catch (IOException)
+        catch (IOException problem)
         {
+            Refuse(file, problem);
             return null; // the function has just gone
         }
     }
 
     private static string? Link(string path, string name)
     {
+        string link = Path.Combine(path, name);
         try
         {
-            return new FileInfo(Path.Combine(path, name)).LinkTarget is { } target ? Path.GetFileName(target) : null;
+            return new FileInfo(link).LinkTarget is { } target ? Path.GetFileName(target) : null;
         }
-        catch (IOException)
+        catch (IOException problem)
         {
+            Refuse(link, problem);
             return null;
         }
+    }
+
+    private static void Refuse(string path, IOException problem)
+    {
+        if (Errnos.IsShortage(problem, out var errno))
+            throw new PciException(errno, $"{path} cannot be read", "Close what is open, or raise the limit of open files (ulimit -n, fs.file-max).", inner: problem);
     }
 
     // The kernel makes the link anew for each binding, and gives no number twice that anybody could still know.

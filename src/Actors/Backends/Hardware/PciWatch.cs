@@ -17,7 +17,7 @@ internal sealed class PciWatch : IDisposable
     private readonly UeventSocket? _uevents;
     private readonly int _timeout; // milliseconds
     private readonly EventFdHandle _wake = EventFdHandle.Create();
-    private readonly Dictionary<string, Known> _known; // each is described once, when it comes: the broker is asked about those that cannot be opened
+    private readonly Dictionary<string, Known> _known = new(StringComparer.Ordinal); // each is described once, when it comes: the broker is asked about those that cannot be opened
     private readonly Thread _thread; // owns both descriptors once it runs
     private int _disposed;
 
@@ -26,8 +26,8 @@ internal sealed class PciWatch : IDisposable
         (_sysfs, _belongs, _describe, _changed) = (sysfs, belongs, describe, changed);
         _uevents = uevents ? TrySubscribe() : null; // before the first look, so that nothing slips between
         _timeout = (int)pollInterval.TotalMilliseconds;
-        _known = Look().ToDictionary(f => f.Address, Describe, StringComparer.Ordinal);
-        _thread = new(Run) { IsBackground = true, Name = "riser-pci-watch" };
+        bool isAll = TryFirstLook();
+        _thread = new(() => Run(isAll ? _timeout : SoonAgain)) { IsBackground = true, Name = "riser-pci-watch" };
         _thread.Start();
     }
 
@@ -41,12 +41,11 @@ internal sealed class PciWatch : IDisposable
             _thread.Join();
     }
 
-    private void Run()
+    private void Run(int timeout)
     {
         using var wake = _wake;
         using var uevents = _uevents;
         PollFd[] ready = [new() { fd = _wake.Number, events = LibC.POLLIN }, new() { fd = _uevents?.Number ?? -1, events = LibC.POLLIN }];
-        int timeout = _timeout;
         while (true)
         {
             int count = LibC.poll(ready, 2, timeout);
@@ -80,15 +79,24 @@ internal sealed class PciWatch : IDisposable
 
     private PciFunction[] Look() => [.. _sysfs.All().Where(_belongs)];
 
-    // False: a function went while it was being looked at, and what there is has to be looked at again.
-    private bool TryCompare()
+    // What could not be seen is told of as if it came.
+    private bool TryFirstLook() => Try(() =>
+    {
+        foreach (var function in Look())
+            _known.Add(function.Address, Describe(function));
+    });
+
+    private bool TryCompare() => Try(() => Compare(Look()));
+
+    // False: a function went while it was being looked at, or sysfs could not be read, and what there is has to be looked at again.
+    private static bool Try(Action look)
     {
         try
         {
-            Compare(Look());
+            look();
             return true;
         }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        catch (Exception passing) when (passing is IOException or UnauthorizedAccessException or PciException)
         {
             return false;
         }

@@ -40,16 +40,30 @@ public sealed class PciWatchSpecs : IDisposable
         Assert.Equal("vfio:0000:01:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
     }
 
-    [Fact]
-    public async Task Watch_looks_again_when_a_function_goes_while_it_is_described()
+    public static TheoryData<Exception> Passing => [new DirectoryNotFoundException("gone"), new PciException(Errno.EMFILE, "sysfs cannot be read", "Close files.")];
+
+    [Theory]
+    [MemberData(nameof(Passing), DisableDiscoveryEnumeration = true)]
+    public async Task Watch_looks_again_when_a_function_goes_or_cannot_be_read_while_it_is_described(Exception passing)
     {
         int described = 0;
-        using var watch = Watch(f => Interlocked.Increment(ref described) == 1 ? throw new DirectoryNotFoundException($"{f.Address} has gone") : Description(f));
+        using var watch = Watch(f => Interlocked.Increment(ref described) == 1 ? throw passing : Description(f));
 
         _sysfs.Add("0000:02:00.0", group: "8");
         Assert.Equal("vfio:0000:02:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
         _sysfs.Add("0000:03:00.0", group: "9");
         Assert.Equal("vfio:0000:03:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Passing), DisableDiscoveryEnumeration = true)]
+    public async Task Watch_tells_later_of_what_its_first_look_could_not_see(Exception passing)
+    {
+        int described = 0;
+        _sysfs.Add("0000:02:00.0", group: "8");
+        using var watch = Watch(f => Interlocked.Increment(ref described) == 1 ? throw passing : Description(f));
+
+        Assert.Equal("vfio:0000:02:00.0", $"{Assert.IsType<DeviceChange.Added>(await Next()).Device.Id}");
     }
 
     [Fact]
