@@ -287,7 +287,7 @@ ROOT_TEST(no_canary_dies_where_freed_pages_go)
 struct mapper {
 	int fd;
 	char *at;
-	volatile int stop;
+	volatile int stop, rest, rests;
 	long maps, gone, failed;
 };
 
@@ -298,6 +298,11 @@ static void *map_and_unmap(void *argument)
 	int i;
 
 	while (!mapper->stop) {
+		mapper->rests = mapper->rest;
+		if (mapper->rests) {
+			sched_yield();
+			continue;
+		}
 		if (dma_map(mapper->fd, mapper->at, AREA * PAGE, IOVA)) {
 			if (errno != EAGAIN && errno != EFAULT)
 				FAIL("DMA_MAP: errno %d", errno);
@@ -338,6 +343,39 @@ static void take_away(char *at)
 		   -1, 0) == at);
 }
 
+/*
+ * What was mapped when it went away is freed by whoever unmaps it, and a processor gives away again what
+ * was freed there: soonest to the mapper, for what it maps next. So that some of it lies under a canary,
+ * the mapper rests once it has done what it was at, and there are canaries on each processor.
+ */
+static void canaries_when_all_is_unmapped(struct mapper *mapper, struct nvme *nvme,
+					  const uint64_t *frames, int *found)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), i;
+	cpu_set_t all, one;
+	char *birds[8];
+
+	if (cpus > 8)
+		cpus = 8;
+	OK(sched_getaffinity(0, sizeof(all), &all));
+	while (!mapper->rests)
+		sched_yield();
+	expect_given_back(nvme->fd, "race");
+	for (i = 0; i < cpus; i++) {
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		OK(sched_setaffinity(0, sizeof(one), &one));
+		birds[i] = canaries(frames, AREA, found);
+	}
+	OK(sched_setaffinity(0, sizeof(all), &all));
+	nvme_wait(nvme);
+	for (i = 0; i < cpus; i++) {
+		check_canaries(birds[i], CANARIES * PAGE, "race, unmapped");
+		munmap(birds[i], CANARIES * PAGE);
+	}
+	mapper->rest = 0;
+}
+
 static void race(int times)
 {
 	struct upu_invalidation record[64];
@@ -358,10 +396,11 @@ static void race(int times)
 		frames_of(mapper.at, frames, AREA);
 		if (pick(4) == 0)
 			usleep(pick(300));
+		mapper.rest = i % 8 == 7;
 		take_away(mapper.at);
 		birds = canaries(frames, AREA, &found);
-		if (i % 8 == 7)
-			nvme_wait(&nvme);
+		if (mapper.rest)
+			canaries_when_all_is_unmapped(&mapper, &nvme, frames, &found);
 		else
 			usleep(pick(300));
 		check_canaries(birds, CANARIES * PAGE, "race");
