@@ -344,9 +344,10 @@ static void take_away(char *at)
 }
 
 /*
- * What was mapped when it went away is freed by whoever unmaps it, and a processor gives away again what
- * was freed there: soonest to the mapper, for what it maps next. So that some of it lies under a canary,
- * the mapper rests once it has done what it was at, and there are canaries on each processor.
+ * What was mapped when it went away is freed by whoever unmaps it, and a processor gives away
+ * again what was freed there: soonest to the mapper, for what it maps next. So that some of it lies
+ * under a canary, the mapper rests once it has done what it was at, and there are canaries on each
+ * processor.
  */
 static void canaries_when_all_is_unmapped(struct mapper *mapper, struct nvme *nvme,
 					  const uint64_t *frames, int *found)
