@@ -210,14 +210,14 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
 
         _broker.Restart();
 
-        Assert.True(Lab.Until(() => List() is [{ State: "held" }], seconds: 60), $"it was not taken up again: {_broker.Log}");
+        Assert.True(Lab.Until(() => List() is [{ State: "held" }], seconds: 120), $"it was not taken up again: {_broker.Log}");
         Assert.NotEqual(0, Lab.Command(_address) & 4);
         Assert.Equal("it was asked back", TakeBack(_vfio));
     }
 
     private void GivenBack()
     {
-        Assert.True(Lab.Until(() => List().Count == 0, seconds: 60), $"it was not given back: {_broker.Log}");
+        Assert.True(Lab.Until(() => List().Count == 0, seconds: 120), $"it was not given back: {_broker.Log}");
         Assert.Equal(0, Lab.Command(_address) & 4);
     }
 
@@ -225,9 +225,9 @@ public sealed class BrokerSpecs : IClassFixture<RunningBroker>
     private static RiserProgram Hold(int user, string device, params string[] more)
     {
         string address = DeviceId.Parse(device).Address;
-        Assert.True(Lab.Until(() => List().Count == 0, seconds: 60)); // the last one's
+        Assert.True(Lab.Until(() => List().Count == 0, seconds: 120)); // the last one's
         var riser = RiserProgram.StartAs(user, ["run", "--device", device, "--exercise", .. more]);
-        if (Lab.Until(() => riser.Process.HasExited || (Lab.Command(address) & 4) != 0, seconds: 120) && !riser.Process.HasExited)
+        if (Lab.Until(() => riser.Process.HasExited || (Lab.Command(address) & 4) != 0, seconds: 300) && !riser.Process.HasExited)
             return riser;
         Syscall.kill(riser.Process.Id, Signum.SIGTERM); // it may still try
         var (status, output, errors) = riser.End();

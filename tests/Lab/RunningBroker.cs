@@ -46,7 +46,7 @@ public sealed class RunningBroker : IDisposable
         _process = Process.Start(new ProcessStartInfo("dotnet", [RiserProgram.Path, "broker", "--config", _config]) { UseShellExecute = false, RedirectStandardError = true })!;
         _process.ErrorDataReceived += (_, line) => _log.Enqueue(line.Data ?? "(it has ended)");
         _process.BeginErrorReadLine();
-        Assert.True(Lab.Until(() => _process.HasExited || Answers(), seconds: 120) && !_process.HasExited, Log);
+        Assert.True(Lab.Until(() => _process.HasExited || Answers(), seconds: 300) && !_process.HasExited, Log);
     }
 
     /// <summary>Ends it and starts it again, as an update would.</summary>
