@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Spectre.Console;
 
 namespace Riser.Host.Reporting;
@@ -25,7 +26,7 @@ internal static class Display
         return console.Profile.Capabilities.Ansi ? new TableDisplay(console) : new LineDisplay(output);
     }
 
-    /// <summary>Looks at once and then in this interval, until it is over or a device has failed.</summary>
+    /// <summary>Looks in this interval until it is over or a device has failed. A look that is not answered in time, as on a busy machine, is left out.</summary>
     public static async Task RepeatAsync(TimeSpan interval, Func<Task<Snapshot>> look, Func<Snapshot, Task> show, Task<string?[]> begun, CancellationToken over)
     {
         using var timer = new PeriodicTimer(interval);
@@ -34,12 +35,24 @@ internal static class Display
             while (!begun.IsCompletedSuccessfully || Array.TrueForAll(await begun, f => f is null))
             {
                 await timer.WaitForNextTickAsync(over);
-                await show(await look());
+                await TryAsync(look, show, over);
             }
         }
         catch (OperationCanceledException) when (over.IsCancellationRequested)
         {
             // it is over
+        }
+    }
+
+    private static async Task TryAsync(Func<Task<Snapshot>> look, Func<Snapshot, Task> show, CancellationToken over)
+    {
+        try
+        {
+            await show(await look().WaitAsync(over));
+        }
+        catch (AskTimeoutException)
+        {
+            // the next may be answered
         }
     }
 }

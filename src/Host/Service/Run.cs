@@ -10,7 +10,7 @@ namespace Riser.Host.Service;
 /// <summary>One run: opens the devices, shows what happens until it is over, stops the load, and sums up.</summary>
 internal sealed class Run(Node node, RunOptions options, IDisplay display)
 {
-    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(10); // of an actor that never blocks
+    private static readonly TimeSpan s_answer = TimeSpan.FromMinutes(1); // of an actor that never blocks, on a machine that may be busy
 
     private static readonly TimeSpan s_opening = TimeSpan.FromMinutes(2); // more than any backoff within the default budget
 
@@ -33,11 +33,23 @@ internal sealed class Run(Node node, RunOptions options, IDisplay display)
         if (Array.Find(failures, f => f is not null) is { } failure)
             throw new RunFailedException(failure);
 
-        await Task.WhenAll(subjects.Select(s => s.Exerciser.Ask<ExerciseProtocol.Stopped>(new ExerciseProtocol.Stop(), s_answer)));
-        _clock.Stop();
-        var end = await LookAsync(subjects);
+        var end = await EndAsync(subjects);
         await display.EndAsync(end);
         return RunResult.Of(end);
+    }
+
+    private async Task<Snapshot> EndAsync(IReadOnlyList<Subject> subjects)
+    {
+        try
+        {
+            await Task.WhenAll(subjects.Select(s => s.Exerciser.Ask<ExerciseProtocol.Stopped>(new ExerciseProtocol.Stop(), s_answer)));
+            _clock.Stop();
+            return await LookAsync(subjects);
+        }
+        catch (AskTimeoutException)
+        {
+            throw new RunFailedException($"The run has no result: a device's actors have not answered for {s_answer.TotalSeconds:0} s.");
+        }
     }
 
     private Subject Start(NodeProtocol.DeviceFound found)
