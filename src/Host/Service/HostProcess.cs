@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Akka.Actor;
 using Riser.Actors.Backends;
 
 namespace Riser.Host.Service;
@@ -35,6 +36,11 @@ internal static class HostProcess
         catch (Exception failure) when (failure is RunFailedException or PciException)
         {
             await SayAsync(failure.Message);
+            return ExitStatus.Failure;
+        }
+        catch (AskTimeoutException late)
+        {
+            await SayAsync($"The devices' actors do not answer ({late.Message}): the machine is too busy, or a backend or the broker waits for something. Try again; 'akka.loglevel = DEBUG' says more.");
             return ExitStatus.Failure;
         }
     }

@@ -33,23 +33,11 @@ internal sealed class Run(Node node, RunOptions options, IDisplay display)
         if (Array.Find(failures, f => f is not null) is { } failure)
             throw new RunFailedException(failure);
 
-        var end = await EndAsync(subjects);
+        await Task.WhenAll(subjects.Select(s => s.Exerciser.Ask<ExerciseProtocol.Stopped>(new ExerciseProtocol.Stop(), s_answer)));
+        _clock.Stop();
+        var end = await LookAsync(subjects);
         await display.EndAsync(end);
         return RunResult.Of(end);
-    }
-
-    private async Task<Snapshot> EndAsync(IReadOnlyList<Subject> subjects)
-    {
-        try
-        {
-            await Task.WhenAll(subjects.Select(s => s.Exerciser.Ask<ExerciseProtocol.Stopped>(new ExerciseProtocol.Stop(), s_answer)));
-            _clock.Stop();
-            return await LookAsync(subjects);
-        }
-        catch (AskTimeoutException)
-        {
-            throw new RunFailedException($"The run has no result: a device's actors have not answered for {s_answer.TotalSeconds:0} s.");
-        }
     }
 
     private Subject Start(NodeProtocol.DeviceFound found)
