@@ -109,7 +109,7 @@ internal sealed class Uses(string sysfs, string proc, string dev)
         {
             return File.ReadAllText(Path.Combine(folder, name)).Trim();
         }
-        catch (IOException problem) when (!Errnos.IsShortage(problem, out _)) // carrier of an interface that is down is EINVAL
+        catch (IOException problem) when (!Errnos.IsShortage(problem)) // carrier of an interface that is down is EINVAL
         {
             return null;
         }

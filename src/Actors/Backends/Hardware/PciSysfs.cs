@@ -45,11 +45,11 @@ internal sealed partial class PciSysfs(string root)
     public string PathOf(string address) => Path.Combine(DevicesPath, address);
 
     /// <summary>Every function, in the order of addresses.</summary>
-    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM, EIO: sysfs cannot be read just now.</exception>
     public IReadOnlyList<PciFunction> All() => Below(DevicesPath, "*");
 
     /// <summary>One function; null when there is none.</summary>
-    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM, EIO: sysfs cannot be read just now.</exception>
     public PciFunction? Find(string address)
     {
         if (!IsAddress(address))
@@ -61,11 +61,11 @@ internal sealed partial class PciSysfs(string root)
     }
 
     /// <summary>All functions of an IOMMU group; none when it has just gone.</summary>
-    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM, EIO: sysfs cannot be read just now.</exception>
     public IReadOnlyList<PciFunction> OfGroup(string group) => Below(Path.Combine(root, "kernel/iommu_groups", group, "devices"), "*");
 
     /// <summary>The virtual functions that a function has now; they go when its driver does.</summary>
-    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM: sysfs cannot be read just now.</exception>
+    /// <exception cref="PciException">EMFILE, ENFILE, ENOMEM, EIO: sysfs cannot be read just now.</exception>
     public IReadOnlyList<PciFunction> VirtualOf(string address) => Below(PathOf(address), "virtfn*");
 
     /// <summary>Whether a PCI driver of this name is loaded.</summary>
@@ -91,14 +91,13 @@ internal sealed partial class PciSysfs(string root)
         {
             return [.. Directory.EnumerateFileSystemEntries(folder, pattern).Select(AddressOf).Order(StringComparer.Ordinal).Select(Find).OfType<PciFunction>()];
         }
-        catch (IOException problem)
+        catch (Exception gone) when (gone is DirectoryNotFoundException or UnauthorizedAccessException)
         {
-            Refuse(folder, problem);
             return [];
         }
-        catch (UnauthorizedAccessException)
+        catch (IOException problem)
         {
-            return [];
+            throw Refusal(folder, problem);
         }
     }
 
@@ -112,10 +111,13 @@ internal sealed partial class PciSysfs(string root)
             string text = File.ReadAllText(file).Trim();
             return text.StartsWith("0x", StringComparison.Ordinal) && uint.TryParse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint value) ? value : null;
         }
+        catch (IOException gone) when (!Errnos.IsShortage(gone))
+        {
+            return null;
+        }
         catch (IOException problem)
         {
-            Refuse(file, problem);
-            return null; // the function has just gone
+            throw Refusal(file, problem);
         }
     }
 
@@ -126,18 +128,18 @@ internal sealed partial class PciSysfs(string root)
         {
             return new FileInfo(link).LinkTarget is { } target ? Path.GetFileName(target) : null;
         }
+        catch (IOException gone) when (!Errnos.IsShortage(gone))
+        {
+            return null;
+        }
         catch (IOException problem)
         {
-            Refuse(link, problem);
-            return null;
+            throw Refusal(link, problem);
         }
     }
 
-    private static void Refuse(string path, IOException problem)
-    {
-        if (Errnos.IsShortage(problem, out var errno))
-            throw new PciException(errno, $"{path} cannot be read", "Close what is open, or raise the limit of open files (ulimit -n, fs.file-max).", inner: problem);
-    }
+    private static PciException Refusal(string path, IOException problem) =>
+        new(Errnos.Of(problem), $"{path} cannot be read", "Close what is open, or raise the limit of open files (ulimit -n, fs.file-max).", inner: problem);
 
     // The kernel makes the link anew for each binding, and gives no number twice that anybody could still know.
     private static ulong Inode(string path, string name) =>
