@@ -18,7 +18,7 @@ namespace Riser.Actors;
 /// </example>
 public sealed class DeviceRuntime : IExtension
 {
-    private static readonly TimeSpan s_answer = TimeSpan.FromMinutes(1); // discovery reads sysfs; anything longer is a hang
+    private static readonly TimeSpan s_answer = TimeSpan.FromMinutes(1); // discovery reads sysfs and may ask the broker, on a machine that may be busy; anything longer is a hang
     private static readonly HashSet<string> s_free = new(StringComparer.Ordinal) { "riser.backends", "riser.backends.sim.devices" };
 
     private readonly IReadOnlyList<IPciBackend> _backends;

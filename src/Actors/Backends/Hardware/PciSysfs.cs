@@ -113,7 +113,7 @@ internal sealed partial class PciSysfs(string root)
         }
         catch (IOException gone) when (!Errnos.IsShortage(gone))
         {
-            return null;
+            return null; // the function has just gone
         }
         catch (IOException problem)
         {
@@ -123,23 +123,21 @@ internal sealed partial class PciSysfs(string root)
 
     private static string? Link(string path, string name)
     {
-        string link = Path.Combine(path, name);
         try
         {
-            return new FileInfo(link).LinkTarget is { } target ? Path.GetFileName(target) : null;
+            return new FileInfo(Path.Combine(path, name)).LinkTarget is { } target ? Path.GetFileName(target) : null;
         }
-        catch (IOException gone) when (!Errnos.IsShortage(gone))
+        catch (IOException)
         {
-            return null;
-        }
-        catch (IOException problem)
-        {
-            throw Refusal(link, problem);
+            return null; // to read a link takes no descriptor
         }
     }
 
-    private static PciException Refusal(string path, IOException problem) =>
-        new(Errnos.Of(problem), $"{path} cannot be read", "Close what is open, or raise the limit of open files (ulimit -n, fs.file-max).", inner: problem);
+    private static PciException Refusal(string path, IOException problem) => new(
+        Errnos.Of(problem),
+        $"{path} cannot be read",
+        Errnos.IsShortage(problem) ? "Close what is open, or raise the limit of open files (ulimit -n, fs.file-max)." : "The kernel's log may say more.",
+        inner: problem);
 
     // The kernel makes the link anew for each binding, and gives no number twice that anybody could still know.
     private static ulong Inode(string path, string name) =>

@@ -37,13 +37,12 @@ public sealed class PciSysfsSpecs : IDisposable
     public void At_the_limit_of_open_files_nothing_is_said_of_what_is_there()
     {
         Func<object?>[] readings = [() => _sysfs.Find(Address), () => _sysfs.OfGroup("7"), () => _sysfs.All(), () => _sysfs.VirtualOf(Address)];
-        var warm = readings.Select(read => read()).ToList(); // what .NET loads at the first call needs descriptors of its own
+        Array.ForEach(readings, read => read()); // what .NET loads at the first call needs descriptors of its own
         List<Exception?> refusals;
 
         using (new FileLimit(FileLimit.LowestFree))
             refusals = [.. readings.Select(Record.Exception)];
 
         Assert.All(refusals, refusal => Assert.Equal(Errno.EMFILE, Assert.IsType<PciException>(refusal).Errno));
-        Assert.Equal(4, warm.Count);
     }
 }
