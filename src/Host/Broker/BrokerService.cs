@@ -411,5 +411,17 @@ internal sealed class BrokerService : IDisposable
         }
     }
 
-    private static PciException Failure(Exception problem) => new(Errno.EIO, $"The broker failed: {problem.Message}", "Its log says more.");
+    /// <summary>What a peer is told of a problem of the broker's own.</summary>
+    internal static PciException Failure(Exception problem)
+    {
+        var errno = problem switch
+        {
+            NativeException fault => fault.Errno,
+            IOException fault => Errnos.Of(fault),
+            _ => Errno.EIO,
+        };
+        return Errnos.IsShortage(errno)
+            ? new(errno, $"The broker cannot see what it must know: {problem.Message}", "Raise its limit of open files (ulimit -n, fs.file-max), or end what holds them.")
+            : new(Errno.EIO, $"The broker failed: {problem.Message}", "Its log says more.");
+    }
 }

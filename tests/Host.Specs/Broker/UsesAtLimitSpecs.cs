@@ -32,7 +32,7 @@ public sealed class UsesAtLimitSpecs : IDisposable
         using (new FileLimit(FileLimit.LowestFree))
             refusal = Record.Exception(() => uses.Of(function));
 
-        Assert.IsAssignableFrom<IOException>(refusal);
+        Assert.Equal(Errno.EMFILE, BrokerService.Failure(Assert.IsAssignableFrom<IOException>(refusal)).Errno);
     }
 
     [Fact]
@@ -45,6 +45,8 @@ public sealed class UsesAtLimitSpecs : IDisposable
         using (new FileLimit(FileLimit.LowestFree))
             refusal = Record.Exception(() => processes.With("/dev/null"));
 
-        Assert.Equal(Errno.EMFILE, Assert.IsType<NativeException>(refusal).Errno);
+        var told = BrokerService.Failure(Assert.IsType<NativeException>(refusal));
+        Assert.Equal(Errno.EMFILE, told.Errno);
+        Assert.Contains("ulimit -n", told.Fix, StringComparison.Ordinal);
     }
 }
